@@ -1,0 +1,98 @@
+//! What a caller gets back: [`IoCompletion`], and where it is put: [`CompletionSink`].
+
+/// The outcome of one accepted submission.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct IoCompletion {
+    /// The token that `submit_*` returned.
+    pub token: u64,
+    /// Bytes written (always all of them), 0 for a sync, or a negative OS error number.
+    pub result: i32,
+}
+
+static_assertions::assert_eq_size!(IoCompletion, [u8; 16]);
+
+impl IoCompletion {
+    /// The result as bytes or error.
+    ///
+    /// # Errors
+    /// The operating-system error with which the operation ended.
+    #[inline]
+    pub const fn outcome(self) -> Result<u32, crate::Errno> {
+        if self.result >= 0 { Ok(self.result as u32) } else { Err(crate::Errno::new(-self.result)) }
+    }
+}
+
+/// A place for completions: a std `Vec` (feature `alloc`), a `heapless::Vec`, or a [`SliceSink`].
+///
+/// Completions are offered in batches, so that a trait object costs one call per batch and not one
+/// per completion.
+pub trait CompletionSink {
+    /// Takes completions from the front of `batch` and returns how many it took.
+    ///
+    /// What it does not take stays queued in the backend, in order, and is offered again at the
+    /// next poll. A number above `batch.len()` counts as `batch.len()`.
+    fn take(&mut self, batch: &[IoCompletion]) -> usize;
+}
+
+impl<const N: usize> CompletionSink for heapless::Vec<IoCompletion, N> {
+    #[inline]
+    fn take(&mut self, batch: &[IoCompletion]) -> usize {
+        let mut taken = 0;
+        for completion in batch {
+            if self.push(*completion).is_err() {
+                break;
+            }
+            taken += 1;
+        }
+        taken
+    }
+}
+
+/// A bounded sink over borrowed memory: a slice and how much of it is filled.
+///
+/// ```
+/// use ringzero_core::{CompletionSink, IoCompletion, SliceSink};
+///
+/// let mut memory = [IoCompletion::default(); 2];
+/// let mut sink = SliceSink::new(&mut memory);
+/// let three = [IoCompletion { token: 1, result: 0 }; 3];
+/// assert_eq!(sink.take(&three), 2, "the third stays with the backend");
+/// assert_eq!(sink.filled().len(), 2);
+/// ```
+#[derive(Debug)]
+pub struct SliceSink<'a> {
+    memory: &'a mut [IoCompletion],
+    filled_count: usize,
+}
+
+impl<'a> SliceSink<'a> {
+    /// An empty sink with room for `memory.len()` completions.
+    pub const fn new(memory: &'a mut [IoCompletion]) -> Self {
+        Self { memory, filled_count: 0 }
+    }
+
+    /// The completions taken so far.
+    pub fn filled(&self) -> &[IoCompletion] {
+        self.memory.get(..self.filled_count).unwrap_or_default()
+    }
+
+    /// Forgets the completions taken so far.
+    pub const fn clear(&mut self) {
+        self.filled_count = 0;
+    }
+}
+
+impl CompletionSink for SliceSink<'_> {
+    #[inline]
+    fn take(&mut self, batch: &[IoCompletion]) -> usize {
+        let room = self.memory.get_mut(self.filled_count..).unwrap_or_default();
+        let mut taken = 0;
+        for (to, from) in room.iter_mut().zip(batch) {
+            *to = *from;
+            taken += 1;
+        }
+        self.filled_count += taken;
+        taken
+    }
+}

@@ -1,0 +1,43 @@
+//! Storage sized at run time (feature `alloc`).
+
+use alloc::{boxed::Box, vec};
+use core::marker::PhantomData;
+
+use super::{
+    file::OpenFile,
+    operation::Operation,
+    storage::{Parts, Storage},
+};
+use crate::{Limits, LimitsError, StableMemory, table::buffer_ring::Block};
+
+/// Boxed tables, and data memory of type `M`.
+#[derive(Debug)]
+pub struct Boxed<M>(PhantomData<M>);
+
+impl<M: StableMemory> Storage for Boxed<M> {
+    type Operations = Box<[Operation]>;
+    type Files = Box<[OpenFile]>;
+    type Blocks = Box<[Block]>;
+    type Ranges = Box<[u32]>;
+    type Queue = Box<[u16]>;
+    type Memory = M;
+}
+
+impl<M: StableMemory> Parts<Boxed<M>> {
+    /// Tables for `limits`, and `memory` for the data.
+    ///
+    /// # Errors
+    /// What [`Limits::check`] finds.
+    pub fn boxed(limits: &Limits, memory: M) -> Result<Self, LimitsError> {
+        limits.check()?;
+        Ok(Self {
+            operations: vec![Operation::EMPTY; limits.operation_count() as usize].into(),
+            files: vec![OpenFile::EMPTY; limits.files as usize].into(),
+            blocks: vec![Block::EMPTY; limits.block_count() as usize].into(),
+            ranges: vec![0; limits.range_count() as usize].into(),
+            ready: vec![0; limits.queue_count() as usize].into(),
+            urgent: vec![0; limits.queue_count() as usize].into(),
+            memory,
+        })
+    }
+}

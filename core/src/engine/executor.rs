@@ -1,0 +1,55 @@
+//! [`Executor`]: what carries requests out. The whole interface between the engine and a driver.
+//!
+//! An executor decides nothing. It is given a write or a sync, and either has done it when the call
+//! returns (`Some(outcome)`) or answers later through `Engine::complete` (`None`). It may carry
+//! requests out in any order and all at once: the engine hands out only what may run now.
+
+use crate::{
+    Errno, Pieces,
+    id::{FileSlot, RequestId},
+};
+
+/// What an executor says of a request: the bytes written (0 for a sync), or the error.
+///
+/// A write may report fewer bytes than asked; the engine sends the rest again.
+pub type Outcome = Result<u32, Errno>;
+
+/// The outcome in the kernel's form: a count, or a negative error number.
+#[inline]
+pub const fn outcome_from_raw(result: i32) -> Outcome {
+    if result >= 0 { Ok(result as u32) } else { Err(Errno::new(result.wrapping_neg())) }
+}
+
+/// How much a sync must make durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncKind {
+    /// The data and what is needed to read it back: fdatasync(2).
+    Data,
+    /// All metadata too: fsync(2). The first sync after registration, so that it also covers what
+    /// was written through the same file before.
+    Full,
+}
+
+/// Carries requests out.
+pub trait Executor {
+    /// How many more requests it takes now. The engine asks before each request and hands over
+    /// none while this is 0.
+    fn room(&self) -> usize;
+
+    /// Writes all of `pieces` to `file` from `offset` on.
+    ///
+    /// `Some` if that is already done. On `None` the executor owes one `Engine::complete` with
+    /// this id, and may read the pieces' bytes (and the array, if it has several elements) at
+    /// their addresses until then.
+    fn write(
+        &mut self,
+        id: RequestId,
+        file: FileSlot,
+        pieces: Pieces<'_>,
+        offset: u64,
+    ) -> Option<Outcome>;
+
+    /// Makes durable what was written to `file` before this call. Otherwise like
+    /// [`Executor::write`].
+    fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome>;
+}

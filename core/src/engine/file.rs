@@ -1,0 +1,161 @@
+//! [`OpenFile`]: the record of one registered file.
+//!
+//! Invariants, while the handle is known:
+//! - `appends`, `writes` and `syncs` are each in the order of their tokens;
+//! - appends are adjacent: each begins where the one before it ends, and the last ends at `tail`
+//!   (while `append_gate` is `Open`);
+//! - `append_next` is the first append not handed to the executor, `write_next` the first write
+//!   that no start has looked at yet; both `NIL` if there is none;
+//! - `lanes[0]` leads the older append request, which holds the oldest append; `lanes[1]` is empty
+//!   while `lanes[0]` is;
+//! - every positional write accepted so far ends at or before `write_end`, and at or before `tail`
+//!   unless the tail was put back by a failed append.
+
+use crate::{
+    Errno,
+    limits::APPEND_LANES,
+    table::{
+        buffer_ring::Packing,
+        fd_table::{Entry, Serials},
+        list::List,
+        records::NIL,
+    },
+};
+
+use super::executor::Outcome;
+
+/// Whether appends are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AppendGate {
+    /// Taken.
+    Open,
+    /// One failed; the request behind it is still with the executor. What comes is cancelled.
+    Draining(Errno),
+    /// The failure waits for delivery. What comes is cancelled.
+    Undelivered(Errno),
+    /// The failure was delivered: refused until `resume_append`.
+    Refusing(Errno),
+    /// The file has no end to append to.
+    Never,
+}
+
+/// One of the append requests in flight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lane {
+    /// The operation that leads the request, `NIL` for none.
+    pub(crate) leader: u32,
+    /// The answer, if it came before that of the request ahead.
+    pub(crate) landed: Option<Outcome>,
+}
+
+impl Lane {
+    pub(crate) const EMPTY: Self = Self { leader: NIL, landed: None };
+}
+
+/// A failed write or append that no sync has reported.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failure {
+    pub(crate) token: u64,
+    pub(crate) errno: Errno,
+}
+
+/// Why the file is failed, and whether the caller knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Sound,
+    /// What comes is cancelled.
+    Failed(Errno),
+    /// What comes is refused.
+    Announced(Errno),
+}
+
+/// The record of one file. Opaque; storage is filled with [`OpenFile::EMPTY`].
+#[derive(Clone, Copy, Debug)]
+pub struct OpenFile {
+    pub(crate) serials: Serials,
+    pub(crate) tail: u64,
+    pub(crate) appends: List,
+    pub(crate) append_next: u32,
+    pub(crate) append_gate: AppendGate,
+    pub(crate) packing: Packing,
+    pub(crate) held: u32,
+    pub(crate) limit: u64,
+
+    pub(crate) writes: List,
+    pub(crate) write_next: u32,
+    /// Positional writes in flight or queued that the range filter does not count.
+    pub(crate) wide: u32,
+    /// The hull of the positional writes in flight or queued.
+    pub(crate) hull_begin: u64,
+    pub(crate) hull_end: u64,
+    pub(crate) write_end: u64,
+
+    pub(crate) lanes: [Lane; APPEND_LANES],
+    pub(crate) syncs: List,
+    /// Syncs at the front of `syncs` that the OS call in flight serves.
+    pub(crate) flying: u32,
+    /// Operations in stage `Again`.
+    pub(crate) again: u32,
+    pub(crate) unreported: Option<Failure>,
+    pub(crate) health: Health,
+    /// The end of the furthest append handed to the executor.
+    pub(crate) sent_end: u64,
+    /// Operations of earlier registrations of this slot, finished and not delivered.
+    pub(crate) orphans: u32,
+    pub(crate) is_segment: bool,
+    pub(crate) is_ready: bool,
+    pub(crate) is_urgent: bool,
+    /// A sync was accepted since the last positional write was.
+    pub(crate) is_fenced: bool,
+    pub(crate) had_full_sync: bool,
+}
+
+impl OpenFile {
+    /// A slot with no file.
+    pub const EMPTY: Self = Self {
+        serials: Serials::FREE,
+        tail: 0,
+        appends: List::EMPTY,
+        append_next: NIL,
+        append_gate: AppendGate::Open,
+        packing: Packing::EMPTY,
+        held: 0,
+        limit: 0,
+        writes: List::EMPTY,
+        write_next: NIL,
+        wide: 0,
+        hull_begin: 0,
+        hull_end: 0,
+        write_end: 0,
+        lanes: [Lane::EMPTY; APPEND_LANES],
+        syncs: List::EMPTY,
+        flying: 0,
+        again: 0,
+        unreported: None,
+        health: Health::Sound,
+        sent_end: 0,
+        orphans: 0,
+        is_segment: false,
+        is_ready: false,
+        is_urgent: false,
+        is_fenced: false,
+        had_full_sync: false,
+    };
+
+    /// Nothing accepted on this file is unfinished.
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.appends.is_empty() && self.writes.is_empty() && self.syncs.is_empty()
+    }
+}
+
+impl Entry for OpenFile {
+    #[inline]
+    fn serials(&self) -> &Serials {
+        &self.serials
+    }
+
+    #[inline]
+    fn serials_mut(&mut self) -> &mut Serials {
+        &mut self.serials
+    }
+}

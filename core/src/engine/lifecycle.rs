@@ -1,0 +1,177 @@
+//! Registration, closing, shutdown: the cold path.
+//!
+//! Closing a file takes two steps, because I/O may be on its way: after [`Engine::begin_close`] the
+//! handle is dead and what was accepted goes on; when [`Engine::is_idle`] says so,
+//! [`Engine::finish_close`] frees the slot. Completions that wait for delivery stay; they keep
+//! operation slots of the file's share until they are polled.
+
+use super::{
+    Engine,
+    admission::MAX_OFFSET,
+    file::{AppendGate, Health, OpenFile},
+    operation::{Kind, ORPHAN, Stage},
+    storage::Storage,
+};
+use crate::{Errno, FileSlot, IoFd, StorageIoError, table::records::NIL};
+
+/// How a file is registered.
+#[derive(Clone, Copy, Debug)]
+pub struct Registration {
+    tail: u64,
+    limit: u64,
+    append_gate: AppendGate,
+    is_segment: bool,
+}
+
+impl Registration {
+    /// A file of `byte_count` bytes: appends go to its end.
+    pub const fn file(byte_count: u64) -> Self {
+        let append_gate = AppendGate::Open;
+        Self { tail: byte_count, limit: MAX_OFFSET, append_gate, is_segment: false }
+    }
+
+    /// Appends go to `tail` and never cross `limit`; the file is never cut back.
+    ///
+    /// # Errors
+    /// `Io(EINVAL)` if `tail` is above `limit` or `limit` above `i64::MAX`.
+    pub const fn segment(tail: u64, limit: u64) -> Result<Self, StorageIoError> {
+        if tail > limit || limit > MAX_OFFSET {
+            return Err(StorageIoError::Io(Errno::INVAL));
+        }
+        Ok(Self { tail, limit, append_gate: AppendGate::Open, is_segment: true })
+    }
+
+    /// A device: positional writes only, since it has no end.
+    pub const fn device() -> Self {
+        let append_gate = AppendGate::Never;
+        Self { tail: MAX_OFFSET, limit: MAX_OFFSET, append_gate, is_segment: true }
+    }
+}
+
+impl<S: Storage> Engine<S> {
+    /// Takes a file in. The executor's own table is indexed by the slot.
+    ///
+    /// # Errors
+    /// `QueueFull`: no slot is free. `Closed`: after shutdown.
+    pub fn register(
+        &mut self,
+        registration: Registration,
+    ) -> Result<(IoFd, FileSlot), StorageIoError> {
+        if self.is_closed {
+            return Err(StorageIoError::Closed);
+        }
+        let Some(slot) = self.files.free_slot() else { return Err(self.refuse_full()) };
+        let Registration { tail, limit, append_gate, is_segment } = registration;
+        let file = self.files.records.at_mut(slot);
+        *file = OpenFile {
+            tail,
+            limit,
+            append_gate,
+            is_segment,
+            sent_end: tail,
+            // What earlier registrations left for delivery still holds its operation slots.
+            held: file.held,
+            orphans: file.orphans,
+            // The file queues may still name the slot; they find nothing to do.
+            is_ready: file.is_ready,
+            is_urgent: file.is_urgent,
+            ..OpenFile::EMPTY
+        };
+        match self.files.open(slot) {
+            Some(fd) => Ok((fd, FileSlot::at(slot))),
+            None => Err(self.refuse_full()),
+        }
+    }
+
+    /// Begins to close a file. The handle is `BadFd` from here on; what was accepted goes on.
+    ///
+    /// # Errors
+    /// `BadFd`. `Closed`: after shutdown, which closes every file.
+    pub fn begin_close(&mut self, fd: IoFd) -> Result<FileSlot, StorageIoError> {
+        if self.is_closed {
+            return Err(StorageIoError::Closed);
+        }
+        let slot = self.known(fd)?;
+        self.files.close(slot);
+        Ok(FileSlot::at(slot))
+    }
+
+    /// Whether everything accepted on the file has ended.
+    pub fn is_idle(&self, file: FileSlot) -> bool {
+        self.files.records.at(u32::from(file.0)).is_idle()
+    }
+
+    /// Frees the slot of an idle file. `Some(byte_count)`: the file is to be cut back to that size,
+    /// because a failed append wrote beyond the tail.
+    pub fn finish_close(&mut self, file: FileSlot) -> Option<u64> {
+        let slot = u32::from(file.0);
+        debug_assert!(self.is_idle(file), "closed with I/O on its way");
+        let record = self.files.records.at_mut(slot);
+        self.blocks.close(&mut record.packing);
+        let is_beyond = record.sent_end > record.tail;
+        let is_cut = is_beyond && !record.is_segment && record.health == Health::Sound;
+        let cut = is_cut.then_some(record.tail);
+        let mut index = self.finished.first();
+        let mut orphans = 0;
+        while index != NIL {
+            let operation = self.operations.records.at_mut(index);
+            if operation.file == file.0 {
+                operation.flags = ORPHAN;
+                orphans += 1;
+            }
+            index = operation.links.next;
+        }
+        self.files.records.at_mut(slot).orphans = orphans;
+        self.files.free(slot);
+        cut
+    }
+
+    /// A file whose close has begun and whose last I/O has ended by now.
+    pub fn next_idle_closing(&self) -> Option<FileSlot> {
+        let is_over =
+            |file: &FileSlot| self.files.is_closing(u32::from(file.0)) && self.is_idle(*file);
+        self.file_slots().find(is_over)
+    }
+
+    /// Takes nothing more: submissions and registrations answer `Closed` from here on.
+    pub fn close_admission(&mut self) {
+        self.is_closed = true;
+        for slot in 0..self.files.records.count() {
+            self.files.gate(slot);
+        }
+    }
+
+    /// Ends everything unfinished with ETIMEDOUT. The executor may still read the data: the memory
+    /// must be leaked while [`Engine::in_flight`] is not 0. Answers that come later are dropped.
+    pub fn abandon(&mut self) {
+        self.close_admission();
+        for slot in 0..self.files.records.count() {
+            for kind in [Kind::Append, Kind::Write, Kind::Sync] {
+                while let Some(index) = self.pop_unfinished(slot, kind) {
+                    let operation = self.operations.records.at_mut(index);
+                    operation.stage = Stage::Done;
+                    operation.run = 0;
+                    operation.flags = 0;
+                    operation.result = -Errno::TIMEDOUT.number();
+                    self.finished.push(&mut self.operations.records, index);
+                }
+            }
+            let file = self.files.records.at_mut(slot);
+            file.append_next = NIL;
+            file.write_next = NIL;
+            file.again = 0;
+            file.flying = 0;
+            file.lanes = OpenFile::EMPTY.lanes;
+        }
+    }
+
+    fn pop_unfinished(&mut self, slot: u32, kind: Kind) -> Option<u32> {
+        let file = self.files.records.at_mut(slot);
+        let list = match kind {
+            Kind::Append => &mut file.appends,
+            Kind::Write => &mut file.writes,
+            Kind::Sync => &mut file.syncs,
+        };
+        list.pop_front(&mut self.operations.records)
+    }
+}

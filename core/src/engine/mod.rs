@@ -1,0 +1,221 @@
+//! Floor 2: [`Engine`]. Everything that a guarantee speaks of is decided here.
+//!
+//! The way of a byte: the caller's slice → a block (the one copy) → the executor. Nothing flows
+//! back: a submission never reads a completion, a completion never touches the caller's memory.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `operation`, `file` | the records, and what is true of them |
+//! | `storage`, `boxed` | the memory an engine is built from |
+//! | `executor` | the interface to a driver |
+//! | `admission` | may this submission be taken? |
+//! | `order` | does this write overlap something in flight? |
+//! | `write`, `append`, `sync` | accepting, starting and finishing each kind |
+//! | `run` | adjacent operations → one request |
+//! | `retry` | what an answer means |
+//! | `failure` | what fails with what |
+//! | `schedule` | which file goes next; answers → the kind they belong to |
+//! | `inline` | the same three kinds executed inside the call that submits them |
+//! | `delivery` | finished operations → the caller |
+//! | `lifecycle` | registration, closing, shutdown |
+//! | `stats`, `status` | numbers |
+
+pub(crate) mod executor;
+pub(crate) mod file;
+pub(crate) mod operation;
+pub(crate) mod stats;
+pub(crate) mod storage;
+
+#[cfg(feature = "alloc")]
+pub(crate) mod boxed;
+
+mod admission;
+mod append;
+mod delivery;
+mod failure;
+mod inline;
+mod lifecycle;
+mod order;
+mod retry;
+mod run;
+mod schedule;
+mod status;
+mod sync;
+mod write;
+
+pub use lifecycle::Registration;
+
+use crate::{
+    Limits, LimitsError,
+    table::{
+        buffer_ring::BufferRing, completion_queue::CompletionQueue, fd_table::FdTable, fifo::Fifo,
+        piece_table::PieceTable, range_filter::RangeFilter, records::Records, slab::Slab,
+    },
+};
+use file::OpenFile;
+use operation::Operation;
+use stats::Stats;
+use storage::{Parts, Storage};
+
+/// The sans-IO storage engine.
+///
+/// Four verbs drive it: *submit*, *start* (hand what may run to an [`Executor`](crate::Executor)),
+/// *complete* (an answer came) and *deliver* (finished operations go to the caller). After a round
+/// of `complete`, call [`Engine::proceed`]: continuations and syncs go at once, new groups wait for
+/// the next `start`, so that callers who react to completions travel together.
+///
+/// # Example
+/// A program without an allocator and with an executor of its own: a RAM disk of 64 bytes.
+///
+/// ```
+/// use ringzero_core::{
+///     Engine, Executor, FileSlot, Inline, IoCompletion, Limits, Outcome, Parts, Pieces,
+///     Registration, RequestId, SliceSink, SyncKind,
+/// };
+///
+/// struct RamDisk([u8; 64]);
+///
+/// impl Executor for RamDisk {
+///     fn room(&self) -> usize {
+///         usize::MAX
+///     }
+///     fn write(&mut self, _: RequestId, _: FileSlot, data: Pieces<'_>, at: u64) -> Option<Outcome> {
+///         let bytes = data.iter().flatten();
+///         let disk = self.0.iter_mut().skip(at as usize);
+///         Some(Ok(disk.zip(bytes).map(|(to, from)| *to = *from).count() as u32))
+///     }
+///     fn sync(&mut self, _: RequestId, _: FileSlot, _: SyncKind) -> Option<Outcome> {
+///         Some(Ok(0))
+///     }
+/// }
+///
+/// const LIMITS: Limits = Limits {
+///     files: 1,
+///     operations_per_file: 8,
+///     operations_common: 0,
+///     blocks_per_file: 2,
+///     blocks_common: 0,
+///     block_bytes: 512,
+/// };
+/// type Tables = Inline<
+///     { LIMITS.files as usize },
+///     { LIMITS.queue_count() as usize },
+///     { LIMITS.operation_count() as usize },
+///     { LIMITS.range_count() as usize },
+///     { LIMITS.block_count() as usize },
+/// >;
+/// # let memory: &'static mut [u8] = Box::leak(vec![0; LIMITS.memory_bytes() + 7].into());
+/// // `memory` is a `&'static mut [u8]` of `LIMITS.memory_bytes() + 7` bytes.
+/// let mut engine = Engine::<Tables>::new(&LIMITS, Parts::inline(memory))?;
+/// let mut disk = RamDisk([0; 64]);
+///
+/// let (log, _) = engine.register(Registration::file(0))?;
+/// engine.submit_append(log, b"one ")?;
+/// engine.submit_append(log, b"two")?;
+/// let synced = engine.submit_datasync(log)?;
+///
+/// // Both appends leave as one write; the sync follows once they are in.
+/// let now_ns = 0;
+/// let requests = engine.start(now_ns, &mut disk) + engine.proceed(now_ns, &mut disk);
+/// assert_eq!(requests, 2);
+///
+/// let mut memory = [IoCompletion::default(); 8];
+/// let mut sink = SliceSink::new(&mut memory);
+/// engine.deliver(&mut sink);
+/// assert_eq!(sink.filled().last(), Some(&IoCompletion { token: synced, result: 0 }));
+/// assert_eq!(&disk.0[..8], b"one two\0");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Engine<S: Storage> {
+    operations: Slab<Operation, S::Operations>,
+    files: FdTable<OpenFile, S::Files>,
+    blocks: BufferRing<S::Blocks, S::Memory>,
+    vectors: PieceTable,
+    ranges: RangeFilter<S::Ranges>,
+    finished: CompletionQueue,
+    ready: Fifo<u16, S::Queue>,
+    urgent: Fifo<u16, S::Queue>,
+    limits: Limits,
+    max_write: usize,
+    next_token: u64,
+    now_ns: u64,
+    in_flight: u32,
+    is_closed: bool,
+    stats: Stats,
+}
+
+impl<S: Storage> Engine<S> {
+    /// Builds an engine. Nothing is allocated here or later.
+    ///
+    /// With memory of zero bytes only the inline forms of the submissions are of use.
+    ///
+    /// # Errors
+    /// A limit out of range, or a part of another size than the limits say.
+    #[allow(unsafe_code)]
+    pub fn new(limits: &Limits, parts: Parts<S>) -> Result<Self, LimitsError> {
+        limits.check()?;
+        parts.check(limits)?;
+        let Parts { operations, files, blocks, ranges, ready, urgent, memory } = parts;
+        let block_bytes = limits.block_count() as usize * limits.block_bytes as usize;
+        // SAFETY: the buffer ring below owns the memory, uses only its first `block_bytes`, and
+        // is dropped together with the table.
+        let vectors = unsafe { PieceTable::new(&memory, block_bytes, limits.vector_count()) };
+        Ok(Self {
+            operations: Slab::new(
+                Records::new(operations, Operation::EMPTY),
+                limits.operations_per_file,
+                limits.files,
+            ),
+            files: FdTable::new(Records::new(files, OpenFile::EMPTY)),
+            blocks: BufferRing::new(
+                blocks,
+                memory,
+                limits.block_bytes,
+                limits.blocks_per_file,
+                limits.files,
+            ),
+            vectors,
+            ranges: RangeFilter::new(ranges),
+            finished: CompletionQueue::new(),
+            ready: Fifo::new(ready, 0),
+            urgent: Fifo::new(urgent, 0),
+            limits: *limits,
+            max_write: limits.max_write(),
+            next_token: 1,
+            now_ns: 0,
+            in_flight: 0,
+            is_closed: false,
+            stats: Stats::default(),
+        })
+    }
+
+    /// The capacities it was built with.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Operations accepted and not yet delivered.
+    #[inline]
+    pub const fn pending_count(&self) -> usize {
+        (self.next_token - 1 - self.stats.completed) as usize
+    }
+
+    /// Requests that the executor has and has not answered.
+    #[inline]
+    pub const fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Whether shutdown has begun.
+    #[inline]
+    pub const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// The longest write or append that can ever be accepted, in bytes.
+    #[inline]
+    pub const fn max_write(&self) -> usize {
+        self.max_write
+    }
+}

@@ -1,0 +1,140 @@
+//! [`Operation`]: the record of one accepted token, from acceptance to delivery.
+//!
+//! A record is one cache line and is on exactly one list at a time: free; its file's appends,
+//! writes or syncs; or the completion queue. Writes and appends that leave together form a *run*:
+//! consecutive records of a list, adjacent in the file, whose first one leads the request.
+
+use crate::{
+    IoCompletion,
+    id::RequestId,
+    table::{
+        buffer_ring::Place,
+        completion_queue::Finished,
+        list::{Links, Node},
+        piece_table::NO_VECTOR,
+        records::NIL,
+    },
+};
+
+/// What was submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    Write,
+    Append,
+    Sync,
+}
+
+/// How far an operation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// Accepted, not yet with the executor.
+    Queued,
+    /// With the executor; the leader of the run has the request.
+    Sent,
+    /// Answered, but not to be looked at before the append request ahead of it.
+    Landed,
+    /// Was with the executor and goes out again at once.
+    Again,
+    /// Finished: on the completion queue.
+    Done,
+}
+
+/// Overlaps something accepted earlier: waits until it is its file's oldest.
+pub(crate) const BLOCKED: u8 = 1;
+/// Goes out in a request of its own: what it was merged with failed.
+pub(crate) const ALONE: u8 = 2;
+/// First of its kind after a sync: nothing accepted before the sync is merged with it.
+pub(crate) const FENCED: u8 = 4;
+/// Its delivery makes the file refuse submissions.
+pub(crate) const ANNOUNCES_FAILURE: u8 = 8;
+/// Its delivery makes the file refuse appends.
+pub(crate) const ANNOUNCES_APPEND_FAILURE: u8 = 16;
+/// Its file's slot has been given back.
+pub(crate) const ORPHAN: u8 = 32;
+/// What delivery has to look at.
+pub(crate) const NOTABLE: u8 = ANNOUNCES_FAILURE | ANNOUNCES_APPEND_FAILURE | ORPHAN;
+
+/// The record of one operation. Opaque; storage is filled with [`Operation::EMPTY`].
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    pub(crate) token: u64,
+    /// Where in the file it begins. Of a sync: the token of the failure in `result`.
+    pub(crate) offset: u64,
+    /// When it was handed to the executor.
+    pub(crate) started_ns: u64,
+    pub(crate) links: Links,
+    pub(crate) len: u32,
+    /// Bytes of `len` that are written.
+    pub(crate) done: u32,
+    pub(crate) place: Place,
+    /// Operations in the request it leads, 0 if it leads none.
+    pub(crate) run: u32,
+    /// Of a sync that is not `Done`: the failure it will report, 0 for none.
+    pub(crate) result: i32,
+    pub(crate) file: u16,
+    pub(crate) vector: u16,
+    pub(crate) kind: Kind,
+    pub(crate) stage: Stage,
+    pub(crate) flags: u8,
+    /// Times it was retried since it last made progress.
+    pub(crate) attempts: u8,
+}
+
+static_assertions::assert_eq_size!(Operation, [u8; 64]);
+
+impl Operation {
+    /// An operation in no use.
+    pub const EMPTY: Self = Self {
+        token: 0,
+        offset: 0,
+        started_ns: 0,
+        links: Links::NONE,
+        len: 0,
+        done: 0,
+        place: Place { block: NIL, at: 0 },
+        run: 0,
+        result: 0,
+        file: 0,
+        vector: NO_VECTOR,
+        kind: Kind::Write,
+        stage: Stage::Done,
+        flags: 0,
+        attempts: 0,
+    };
+
+    #[inline]
+    pub(crate) const fn end(&self) -> u64 {
+        self.offset + self.len as u64
+    }
+
+    #[inline]
+    pub(crate) const fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    #[inline]
+    pub(crate) const fn request_id(&self, index: u32) -> RequestId {
+        RequestId::new(self.token, index)
+    }
+}
+
+impl Node for Operation {
+    #[inline]
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    #[inline]
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+impl Finished for Operation {
+    #[inline]
+    fn completion(&self) -> IoCompletion {
+        IoCompletion { token: self.token, result: self.result }
+    }
+}

@@ -1,0 +1,176 @@
+//! Which file goes next; and answers → the kind of operation they belong to.
+//!
+//! Two queues of files, each file at most once in each: *ready* ones have something to start,
+//! *urgent* ones something to continue (a rest to send again, a sync whose barrier may be open).
+//! A new group of writes and appends starts at [`Engine::start`] only; what is urgent goes at once.
+
+use super::{
+    Engine,
+    executor::{Executor, Outcome},
+    operation::{BLOCKED, Kind, Stage},
+    storage::Storage,
+};
+use crate::{Errno, FileSlot, RequestId, table::records::NIL};
+
+impl<S: Storage> Engine<S> {
+    /// Whether [`Engine::start`] has a file to look at.
+    #[inline]
+    pub fn has_ready(&self) -> bool {
+        self.ready.count() > 0 || self.has_urgent()
+    }
+
+    /// Whether [`Engine::proceed`] has a file to look at.
+    #[inline]
+    pub fn has_urgent(&self) -> bool {
+        self.urgent.count() > 0
+    }
+
+    /// Hands everything that may run to the executor. Returns the number of requests.
+    ///
+    /// `now_ns` is any steady clock; it only serves [`FileStatus`](crate::FileStatus).
+    #[inline]
+    pub fn start<E: Executor>(&mut self, now_ns: u64, executor: &mut E) -> usize {
+        let before = self.stats.kernel_requests();
+        if self.has_urgent() {
+            self.proceed(now_ns, executor);
+        }
+        self.now_ns = now_ns;
+        for _ in 0..self.ready.count() {
+            let Some(slot) = self.ready.pop() else { break };
+            let slot = u32::from(slot);
+            self.files.records.at_mut(slot).is_ready = false;
+            self.start_appends(slot, executor);
+            self.start_writes(slot, executor);
+        }
+        // Whatever was done inside the calls above may have opened a barrier.
+        if self.has_urgent() {
+            self.proceed(now_ns, executor);
+        }
+        (self.stats.kernel_requests() - before) as usize
+    }
+
+    /// Hands continuations and syncs to the executor, and starts nothing new. To be called after
+    /// each round of [`Engine::complete`]. Returns the number of requests.
+    #[inline]
+    pub fn proceed<E: Executor>(&mut self, now_ns: u64, executor: &mut E) -> usize {
+        let before = self.stats.kernel_requests();
+        self.now_ns = now_ns;
+        for _ in 0..self.urgent.count() {
+            let Some(slot) = self.urgent.pop() else { break };
+            let slot = u32::from(slot);
+            let file = self.files.records.at_mut(slot);
+            file.is_urgent = false;
+            if file.again > 0 {
+                self.resend(slot, executor);
+            }
+            self.start_syncs(slot, executor);
+        }
+        (self.stats.kernel_requests() - before) as usize
+    }
+
+    /// Sends what goes out again, each request once.
+    #[cold]
+    fn resend<E: Executor>(&mut self, slot: u32, executor: &mut E) {
+        let mut budget = self.files.records.at(slot).again;
+        let file = self.files.records.at(slot);
+        let mut index = file.lanes[0].leader;
+        if index == NIL || self.operations.records.at(index).stage != Stage::Again {
+            index = file.writes.head;
+        }
+        while index != NIL && budget > 0 {
+            let operation = self.operations.records.at(index);
+            if operation.stage == Stage::Again {
+                if executor.room() == 0 {
+                    return self.mark_urgent(slot);
+                }
+                budget -= 1;
+                self.files.records.at_mut(slot).again -= 1;
+                let run = self.assemble(index);
+                self.hand_over(index, &run, executor);
+            }
+            // An executor that answers at once may have taken it off its list.
+            let operation = self.operations.records.at(index);
+            let is_listed = operation.kind == Kind::Write && operation.stage != Stage::Done;
+            index = if is_listed {
+                operation.links.next
+            } else {
+                self.files.records.at(slot).writes.head
+            };
+        }
+    }
+
+    /// An executor's answer. An answer that no request in flight has is dropped (and counted).
+    #[inline]
+    pub fn complete(&mut self, id: RequestId, outcome: Outcome) {
+        let leader = id.slot();
+        let known = self.operations.records.at_bounded(leader);
+        let Some(operation) = known.filter(|operation| {
+            operation.stage == Stage::Sent
+                && operation.run > 0
+                && operation.request_id(leader) == id
+        }) else {
+            self.stats.stale_answers += 1;
+            return;
+        };
+        let slot = u32::from(operation.file);
+        let kind = operation.kind;
+        self.in_flight -= 1;
+        match kind {
+            Kind::Write => self.write_answered(slot, leader, outcome),
+            Kind::Append => self.append_answered(slot, leader, outcome),
+            Kind::Sync => self.sync_answered(slot, leader, outcome),
+        }
+    }
+
+    /// Ends an operation: takes it off its file's list, gives its blocks back, and queues its
+    /// completion. A failed write or append is noted for the sync that covers it.
+    #[inline]
+    pub(super) fn finish(&mut self, index: u32, result: Result<u32, Errno>) {
+        let operation = *self.operations.records.at(index);
+        let slot = u32::from(operation.file);
+        let file = self.files.records.at_mut(slot);
+        let records = &mut self.operations.records;
+        match operation.kind {
+            Kind::Write => file.writes.remove(records, index),
+            Kind::Append => file.appends.remove(records, index),
+            Kind::Sync => file.syncs.remove(records, index),
+        }
+        if operation.place.block != NIL {
+            self.blocks.release(&mut file.packing, operation.place, operation.len);
+        }
+        let next_write = file.writes.head;
+        let has_waiting_sync = !file.syncs.is_empty();
+        let record = self.operations.records.at_mut(index);
+        record.stage = Stage::Done;
+        record.run = 0;
+        record.result = match result {
+            Ok(byte_count) => byte_count as i32,
+            Err(errno) => -errno.number(),
+        };
+        self.finished.push(&mut self.operations.records, index);
+        if operation.kind == Kind::Sync {
+            return;
+        }
+        if operation.kind == Kind::Write {
+            self.leave_range(&operation);
+        }
+        if next_write != NIL {
+            let write = self.operations.records.at(next_write);
+            if write.stage == Stage::Queued && write.has(BLOCKED) {
+                self.mark_ready(slot);
+            }
+        }
+        if has_waiting_sync {
+            self.mark_urgent(slot);
+        }
+        if let Err(errno) = result {
+            self.record_failure(slot, operation.token, errno);
+        }
+    }
+
+    /// The slots that have a file.
+    pub fn file_slots(&self) -> impl Iterator<Item = FileSlot> {
+        let used = |slot: &u32| self.files.is_used(*slot);
+        (0..self.files.records.count()).filter(used).map(FileSlot::at)
+    }
+}

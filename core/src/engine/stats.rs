@@ -1,0 +1,61 @@
+//! Numbers about an engine ([`Stats`]) and about one file ([`FileStatus`]).
+
+use core::time::Duration;
+
+use crate::Errno;
+
+/// Plain counters since construction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Submissions accepted.
+    pub submitted: u64,
+    /// Completions delivered.
+    pub completed: u64,
+    /// Bytes accepted by writes and appends.
+    pub bytes: u64,
+    /// Writes handed to the executor, continuations included.
+    pub write_requests: u64,
+    /// Data-syncs handed to the executor.
+    pub sync_requests: u64,
+    /// Writes and appends that left in the request of another.
+    pub merged_records: u64,
+    /// Syncs served by the OS call of another.
+    pub shared_syncs: u64,
+    /// Short results whose rest went out again.
+    pub short_results: u64,
+    /// Requests sent again after EINTR, EAGAIN or ECANCELED.
+    pub retries: u64,
+    /// Submissions refused with `QueueFull`.
+    pub queue_full: u64,
+    /// Submissions refused with `BufferExhausted`.
+    pub buffer_exhausted: u64,
+    /// Answers that matched no request in flight, and were dropped.
+    pub stale_answers: u64,
+    /// Most operations accepted and not delivered at one time.
+    pub pending_peak: u32,
+    /// Most requests with the executor at one time.
+    pub in_flight_peak: u32,
+    /// Most blocks in use at one time.
+    pub blocks_peak: u32,
+}
+
+impl Stats {
+    /// Requests handed to the executor: writes and syncs.
+    pub const fn kernel_requests(&self) -> u64 {
+        self.write_requests + self.sync_requests
+    }
+}
+
+/// How one file is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileStatus {
+    /// Operations accepted and not yet delivered.
+    pub pending: u32,
+    /// How long ago the oldest request in flight was handed to the executor, to the resolution of
+    /// a coarse clock (a few milliseconds). `None` if none is.
+    pub oldest_in_flight: Option<Duration>,
+    /// Why the file is failed: nothing but `deregister_fd` helps.
+    pub failed: Option<Errno>,
+    /// Why appends are refused or cancelled: `resume_append` helps, unless the file is failed.
+    pub append_failed: Option<Errno>,
+}

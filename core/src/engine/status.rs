@@ -1,0 +1,129 @@
+//! What can be asked about a file, and the numbers.
+
+use core::time::Duration;
+
+use super::{
+    Engine,
+    file::{AppendGate, Health, OpenFile},
+    operation::Stage,
+    stats::{FileStatus, Stats},
+    storage::Storage,
+};
+use crate::{
+    Errno, IoFd, StorageIoError,
+    table::{buffer_ring::Fit, list::List, records::NIL},
+};
+
+impl OpenFile {
+    /// Why the file is failed.
+    pub(super) const fn failed(&self) -> Option<Errno> {
+        match self.health {
+            Health::Sound => None,
+            Health::Failed(errno) | Health::Announced(errno) => Some(errno),
+        }
+    }
+}
+
+impl<S: Storage> Engine<S> {
+    /// The slot of a registered file, failed or not.
+    pub(super) fn known(&self, fd: IoFd) -> Result<u32, StorageIoError> {
+        self.files.known(fd).ok_or(StorageIoError::BadFd)
+    }
+
+    fn stream(&self, fd: IoFd) -> Result<&OpenFile, StorageIoError> {
+        let file = self.files.records.at(self.known(fd)?);
+        match file.append_gate {
+            AppendGate::Never => Err(StorageIoError::Io(Errno::INVAL)),
+            _ => Ok(file),
+        }
+    }
+
+    /// Where the next accepted append will begin.
+    ///
+    /// # Errors
+    /// `BadFd`; `Io(EINVAL)` for a device registered without a tail.
+    pub fn tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        Ok(self.stream(fd)?.tail)
+    }
+
+    /// Bytes that can still be appended before the limit.
+    ///
+    /// # Errors
+    /// As [`Engine::tail`].
+    pub fn room(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        let file = self.stream(fd)?;
+        Ok(file.limit.saturating_sub(file.tail))
+    }
+
+    /// Whether an append of `len` bytes would be accepted now.
+    ///
+    /// # Errors
+    /// What [`Engine::submit_append`] would answer.
+    pub fn can_accept(&self, fd: IoFd, len: usize) -> Result<(), StorageIoError> {
+        if self.is_closed {
+            return Err(StorageIoError::Closed);
+        }
+        let slot = self.known(fd)?;
+        let file = self.files.records.at(slot);
+        let is_taken = match file.health {
+            Health::Announced(errno) => return Err(StorageIoError::Io(errno)),
+            Health::Failed(_) => false,
+            Health::Sound => self.append_offset(slot, len)?.is_some(),
+        };
+        if len > self.max_write {
+            return Err(StorageIoError::Io(Errno::MSGSIZE));
+        }
+        if self.operations.available(file.held) == 0 {
+            return Err(StorageIoError::QueueFull);
+        }
+        // What is accepted only to be cancelled, and what is executed inline, needs no block.
+        let needs_blocks = is_taken && len > 0 && self.blocks.has_memory();
+        if needs_blocks && !self.blocks.can_place(&file.packing, len as u32, Fit::Packed) {
+            return Err(StorageIoError::BufferExhausted);
+        }
+        Ok(())
+    }
+
+    /// Counters since construction.
+    pub fn stats(&self) -> Stats {
+        Stats { submitted: self.next_token - 1, blocks_peak: self.blocks.in_use_peak, ..self.stats }
+    }
+
+    /// How one file is doing at `now_ns`, on the clock of [`Engine::start`].
+    ///
+    /// # Errors
+    /// `BadFd`.
+    pub fn status(&self, fd: IoFd, now_ns: u64) -> Result<FileStatus, StorageIoError> {
+        let file = self.files.records.at(self.known(fd)?);
+        let oldest = [file.appends, file.writes, file.syncs]
+            .into_iter()
+            .filter_map(|list| self.oldest_sent(list))
+            .min();
+        Ok(FileStatus {
+            pending: file.held - file.orphans,
+            oldest_in_flight: oldest.map(|ns| Duration::from_nanos(now_ns.saturating_sub(ns))),
+            failed: file.failed(),
+            append_failed: match file.append_gate {
+                AppendGate::Open | AppendGate::Never => None,
+                AppendGate::Draining(errno)
+                | AppendGate::Undelivered(errno)
+                | AppendGate::Refusing(errno) => Some(errno),
+            },
+        })
+    }
+
+    /// When the operation longest with the executor was handed over.
+    fn oldest_sent(&self, list: List) -> Option<u64> {
+        let mut oldest: Option<u64> = None;
+        let mut index = list.head;
+        while index != NIL {
+            let operation = self.operations.records.at(index);
+            if operation.stage == Stage::Sent && operation.len + operation.run > 0 {
+                let ns = operation.started_ns;
+                oldest = Some(oldest.map_or(ns, |known| known.min(ns)));
+            }
+            index = operation.links.next;
+        }
+        oldest
+    }
+}

@@ -1,0 +1,120 @@
+//! What an engine is built from: [`Parts`], described by a [`Storage`].
+//!
+//! One type parameter bundles the six kinds of memory, so that no signature above lists them.
+
+use super::{file::OpenFile, operation::Operation};
+use crate::{Limits, LimitsError, Slots, StableMemory, StaticMemory, table::buffer_ring::Block};
+
+/// Which memory each table of an engine is in.
+pub trait Storage {
+    /// [`Limits::operation_count`] records.
+    type Operations: Slots<Operation>;
+    /// `Limits::files` records.
+    type Files: Slots<OpenFile>;
+    /// [`Limits::block_count`] records.
+    type Blocks: Slots<Block>;
+    /// [`Limits::range_count`] counters.
+    type Ranges: Slots<u32>;
+    /// [`Limits::queue_count`] file slots each.
+    type Queue: Slots<u16>;
+    /// [`Limits::memory_bytes`] bytes, or none if everything is executed inline.
+    type Memory: StableMemory;
+}
+
+/// The memory of an engine, handed over when it is built.
+#[derive(Debug)]
+pub struct Parts<S: Storage> {
+    /// One record per operation.
+    pub operations: S::Operations,
+    /// One record per file.
+    pub files: S::Files,
+    /// One record per block.
+    pub blocks: S::Blocks,
+    /// The overlap filter.
+    pub ranges: S::Ranges,
+    /// Files with something to start.
+    pub ready: S::Queue,
+    /// Files with something to continue.
+    pub urgent: S::Queue,
+    /// The blocks, and the piece arrays behind them.
+    pub memory: S::Memory,
+}
+
+impl<S: Storage> Parts<S> {
+    /// Checks that every part is as large as `limits` needs.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), LimitsError> {
+        let memory = self.memory.byte_count();
+        let fits = self.operations.as_slice().len() == limits.operation_count() as usize
+            && self.files.as_slice().len() == limits.files as usize
+            && self.blocks.as_slice().len() == limits.block_count() as usize
+            && self.ranges.as_slice().len() == limits.range_count() as usize
+            && self.ready.as_slice().len() == limits.queue_count() as usize
+            && self.urgent.as_slice().len() == limits.queue_count() as usize
+            && (memory == 0 || memory >= limits.memory_bytes());
+        if fits { Ok(()) } else { Err(LimitsError::Storage) }
+    }
+}
+
+/// Everything inline and static: for programs without an allocator.
+///
+/// The parameters are [`Limits::files`], [`Limits::queue_count`], [`Limits::operation_count`],
+/// [`Limits::range_count`] and [`Limits::block_count`]; a mismatch is refused by `Engine::new`.
+#[derive(Debug)]
+pub struct Inline<
+    const FILES: usize,
+    const QUEUE: usize,
+    const OPERATIONS: usize,
+    const RANGES: usize,
+    const BLOCKS: usize,
+>;
+
+impl<
+    const FILES: usize,
+    const QUEUE: usize,
+    const OPERATIONS: usize,
+    const RANGES: usize,
+    const BLOCKS: usize,
+> Storage for Inline<FILES, QUEUE, OPERATIONS, RANGES, BLOCKS>
+{
+    type Operations = [Operation; OPERATIONS];
+    type Files = [OpenFile; FILES];
+    type Blocks = [Block; BLOCKS];
+    type Ranges = [u32; RANGES];
+    type Queue = [u16; QUEUE];
+    type Memory = StaticMemory;
+}
+
+impl<
+    const FILES: usize,
+    const QUEUE: usize,
+    const OPERATIONS: usize,
+    const RANGES: usize,
+    const BLOCKS: usize,
+> Parts<Inline<FILES, QUEUE, OPERATIONS, RANGES, BLOCKS>>
+{
+    /// Empty inline tables, and `memory` for the data.
+    pub fn inline(memory: &'static mut [u8]) -> Self {
+        Self {
+            operations: [Operation::EMPTY; OPERATIONS],
+            files: [OpenFile::EMPTY; FILES],
+            blocks: [Block::EMPTY; BLOCKS],
+            ranges: [0; RANGES],
+            ready: [0; QUEUE],
+            urgent: [0; QUEUE],
+            memory: StaticMemory::new(memory),
+        }
+    }
+}
+
+/// Slices handed in by the caller.
+#[derive(Debug)]
+pub struct Borrowed<'a>(core::marker::PhantomData<&'a ()>);
+
+impl<'a> Storage for Borrowed<'a> {
+    type Operations = &'a mut [Operation];
+    type Files = &'a mut [OpenFile];
+    type Blocks = &'a mut [Block];
+    type Ranges = &'a mut [u32];
+    type Queue = &'a mut [u16];
+    type Memory = StaticMemory;
+}

@@ -1,0 +1,157 @@
+//! Data-syncs: the barrier, and sharing one OS call.
+//!
+//! A sync may start when it is older than the oldest unfinished write and append of its file: one
+//! comparison, because both lists are in the order of acceptance. One OS call flies per file; every
+//! sync at the front of the list that the barrier lets through shares it. A sync that covers a
+//! failure completes with that failure's error, and without an OS call.
+//!
+//! Worked example: write 1, sync 2, sync 3, write 4, sync 5. When write 1 has ended, one OS call
+//! serves 2 and 3, with write 4 in flight beside it; 5 waits for 4 and for that call.
+
+use super::{
+    Engine,
+    executor::{Executor, Outcome, SyncKind},
+    file::Health,
+    operation::{Kind, Operation, Stage},
+    retry::sync_error,
+    storage::Storage,
+};
+use crate::{Errno, FileSlot, IoFd, StorageIoError, table::records::NIL};
+
+impl<S: Storage> Engine<S> {
+    /// Accepts a data-sync; see [`StorageIo::submit_datasync`](crate::StorageIo::submit_datasync).
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn submit_datasync(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        match self.files.live(fd) {
+            Some(slot) => self.accept_sync(slot),
+            None => self.submit_gated(fd, Kind::Sync, 0),
+        }
+    }
+
+    pub(super) fn accept_sync(&mut self, slot: u32) -> Result<u64, StorageIoError> {
+        let file = self.files.records.at_mut(slot);
+        let Some(index) = self.operations.claim(&mut file.held) else {
+            return Err(self.refuse_full());
+        };
+        let token = self.next_token(0);
+        let file = self.files.records.at_mut(slot);
+        let failure = file.unreported.take();
+        *self.operations.records.at_mut(index) = Operation {
+            token,
+            offset: failure.map_or(0, |failure| failure.token),
+            result: failure.map_or(0, |failure| -failure.errno.number()),
+            file: slot as u16,
+            kind: Kind::Sync,
+            stage: Stage::Queued,
+            ..Operation::EMPTY
+        };
+        file.syncs.push_back(&mut self.operations.records, index);
+        file.is_fenced = true;
+        if file.appends.is_empty() && file.writes.is_empty() {
+            self.mark_urgent(slot);
+        }
+        Ok(token)
+    }
+
+    /// The token of the oldest unfinished write or append of the file.
+    #[inline]
+    fn oldest_token(&self, slot: u32) -> u64 {
+        let file = self.files.records.at(slot);
+        let token = |index| match index {
+            NIL => u64::MAX,
+            index => self.operations.records.at(index).token,
+        };
+        token(file.writes.head).min(token(file.appends.head))
+    }
+
+    /// Starts the file's next data-sync if the barrier lets one through.
+    #[inline]
+    pub(super) fn start_syncs<E: Executor>(&mut self, slot: u32, executor: &mut E) {
+        loop {
+            let file = self.files.records.at(slot);
+            let leader = file.syncs.head;
+            if leader == NIL || file.flying > 0 {
+                return;
+            }
+            let health = file.health;
+            let barrier = self.oldest_token(slot);
+            let sync = self.operations.records.at(leader);
+            if sync.token > barrier {
+                return;
+            }
+            if sync.result != 0 {
+                let errno = Errno::new(-sync.result);
+                self.finish(leader, Err(errno));
+            } else if health != Health::Sound {
+                self.finish(leader, Err(Errno::CANCELED));
+            } else if executor.room() == 0 {
+                return self.mark_urgent(slot);
+            } else {
+                self.fly(slot, leader, barrier, executor);
+            }
+        }
+    }
+
+    /// Hands one data-sync to the executor for `leader` and all behind it that may share it.
+    fn fly<E: Executor>(&mut self, slot: u32, leader: u32, barrier: u64, executor: &mut E) {
+        let mut count = 0;
+        let mut index = leader;
+        while index != NIL {
+            let sync = self.operations.records.at_mut(index);
+            if sync.token > barrier || sync.result != 0 {
+                break;
+            }
+            sync.stage = Stage::Sent;
+            sync.started_ns = self.now_ns;
+            count += 1;
+            index = sync.links.next;
+        }
+        let sync = self.operations.records.at_mut(leader);
+        sync.run = count;
+        let id = sync.request_id(leader);
+        let file = self.files.records.at_mut(slot);
+        file.flying = count;
+        let kind = if file.had_full_sync { SyncKind::Data } else { SyncKind::Full };
+        self.in_flight += 1;
+        self.stats.in_flight_peak = self.stats.in_flight_peak.max(self.in_flight);
+        self.stats.sync_requests += 1;
+        self.stats.shared_syncs += u64::from(count) - 1;
+        if let Some(outcome) = executor.sync(id, FileSlot::at(slot), kind) {
+            self.complete(id, outcome);
+        }
+    }
+
+    /// The data-sync that flew for `leader` was answered.
+    pub(super) fn sync_answered(&mut self, slot: u32, leader: u32, outcome: Outcome) {
+        let file = self.files.records.at_mut(slot);
+        let mut count = core::mem::take(&mut file.flying);
+        let result = match outcome {
+            Ok(_) => {
+                file.had_full_sync = true;
+                Ok(0)
+            }
+            Err(errno) => Err(sync_error(errno)),
+        };
+        let mut index = leader;
+        while count > 0 && index != NIL {
+            let next = self.operations.records.at(index).links.next;
+            self.finish(index, result);
+            index = next;
+            count -= 1;
+        }
+        if let Err(errno) = result {
+            self.fail_file(slot, errno, leader);
+        }
+        let file = self.files.records.at(slot);
+        let has_waiting_sync = !file.syncs.is_empty();
+        if file.append_next != NIL {
+            self.mark_ready(slot);
+        }
+        if has_waiting_sync {
+            self.mark_urgent(slot);
+        }
+    }
+}

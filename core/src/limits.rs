@@ -1,0 +1,215 @@
+//! How much of everything: [`Limits`]. Each bound is a sum with a reason per term.
+//!
+//! Worked example, the defaults with 16 files:
+//!
+//! ```text
+//! operations = 16 files × 64 guaranteed + 4096 common          =  5,120 slots of 64 bytes
+//! blocks     = 16 files ×  2 guaranteed +   64 common          =     96 blocks of 64 KiB
+//! vectors    = 16 files ×  2 append requests + 16 for writes   =     48 arrays of 17 pieces
+//! memory     = 96 × 65,536 + 48 × 17 × 16                      = 6,304,512 bytes, touched lazily
+//! max_write  = (2 + 64) × 65,536                               = 4,325,376 bytes
+//! ```
+
+use crate::memory::Piece;
+
+/// Most operations one engine can have accepted and not delivered.
+///
+/// A request id keeps the slot in 16 bits, and io_uring's completion queue ends at 65,536 entries
+/// (io_uring_setup(2), EINVAL): half of that, rounded up to a power of two, always fits.
+pub const MAX_OPERATIONS: u32 = 32_767;
+/// Most files one engine can have registered.
+pub const MAX_FILES: u32 = 4_096;
+/// Most bytes one request carries: enough for 16 blocks of 64 KiB, where merging stops paying.
+pub const MAX_REQUEST_BYTES: u32 = 1 << 20;
+/// Most pieces one vectored request carries: `MAX_REQUEST_BYTES` of 64 KiB blocks, plus one since
+/// a request may start inside a block.
+pub const PIECES_PER_VECTOR: usize = 17;
+/// Append requests in flight per file. With one, a wake-up is wasted per batch; three gain nothing.
+pub const APPEND_LANES: usize = 2;
+
+const VECTORS_FOR_WRITES: u32 = 16;
+const SMALLEST_BLOCK_BYTES: u32 = 512;
+const LARGEST_BLOCK_BYTES: u32 = 1 << 24;
+const LARGEST_MEMORY_BYTES: u64 = 1 << 40;
+
+/// The capacities of an engine, fixed when it is built.
+///
+/// Nothing grows afterwards. What is *guaranteed* is set aside for each file, registered or not,
+/// so that a stalled file cannot stop another; what is *common* goes to whoever comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Files that can be registered at once (1 to [`MAX_FILES`]).
+    pub files: u32,
+    /// Operations each file can always have accepted and not yet delivered (at least 1).
+    pub operations_per_file: u32,
+    /// Operations beyond the guaranteed ones, for any file.
+    pub operations_common: u32,
+    /// Blocks each file can always hold (at least 1; 2 lets one fill while one is in flight).
+    pub blocks_per_file: u32,
+    /// Blocks beyond the guaranteed ones, for any file.
+    pub blocks_common: u32,
+    /// Bytes per block: a power of two, 512 to 16 MiB.
+    pub block_bytes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            files: 16,
+            operations_per_file: 64,
+            operations_common: 4_096,
+            blocks_per_file: 2,
+            blocks_common: 64,
+            block_bytes: 64 << 10,
+        }
+    }
+}
+
+/// Which limit is out of range, and the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
+pub enum LimitsError {
+    /// `files` is 0 or above [`MAX_FILES`].
+    #[error("limits.files must be 1 to {MAX_FILES}")]
+    Files,
+    /// `operations_per_file` is 0.
+    #[error("limits.operations_per_file must be at least 1")]
+    OperationsPerFile,
+    /// The sum of all operations is above [`MAX_OPERATIONS`].
+    #[error("files × operations_per_file + operations_common must be at most {MAX_OPERATIONS}")]
+    Operations,
+    /// `blocks_per_file` is 0.
+    #[error("limits.blocks_per_file must be at least 1")]
+    BlocksPerFile,
+    /// `block_bytes` is no power of two from 512 to 16 MiB.
+    #[error("limits.block_bytes must be a power of two from 512 to 16777216")]
+    BlockBytes,
+    /// The blocks add up to more than 1 TiB, or more than this machine can address.
+    #[error("the blocks add up to more memory than can be addressed (at most 1 TiB)")]
+    Memory,
+    /// A table or the memory handed in is smaller than these limits need.
+    #[error("the storage handed in is smaller than the limits need")]
+    Storage,
+}
+
+impl core::error::Error for LimitsError {}
+
+impl Limits {
+    /// Checks every bound.
+    ///
+    /// # Errors
+    /// The first bound that is out of range.
+    pub const fn check(&self) -> Result<(), LimitsError> {
+        if self.files == 0 || self.files > MAX_FILES {
+            return Err(LimitsError::Files);
+        }
+        if self.operations_per_file == 0 {
+            return Err(LimitsError::OperationsPerFile);
+        }
+        let operations =
+            self.files as u64 * self.operations_per_file as u64 + self.operations_common as u64;
+        if operations > MAX_OPERATIONS as u64 {
+            return Err(LimitsError::Operations);
+        }
+        if self.blocks_per_file == 0 {
+            return Err(LimitsError::BlocksPerFile);
+        }
+        if !self.block_bytes.is_power_of_two()
+            || self.block_bytes < SMALLEST_BLOCK_BYTES
+            || self.block_bytes > LARGEST_BLOCK_BYTES
+        {
+            return Err(LimitsError::BlockBytes);
+        }
+        let blocks = self.files as u64 * self.blocks_per_file as u64 + self.blocks_common as u64;
+        // `blocks` is below 2^45 and `block_bytes` at most 2^24: compare without multiplying.
+        if blocks > LARGEST_MEMORY_BYTES / self.block_bytes as u64
+            || blocks >= u32::MAX as u64
+            || blocks * self.block_bytes as u64 + (1 << 24) > usize::MAX as u64 / 2
+        {
+            return Err(LimitsError::Memory);
+        }
+        Ok(())
+    }
+
+    /// Operation slots in all: the guaranteed ones of every file and the common ones.
+    pub const fn operation_count(&self) -> u32 {
+        self.files * self.operations_per_file + self.operations_common
+    }
+
+    /// Blocks in all: the guaranteed ones of every file and the common ones.
+    pub const fn block_count(&self) -> u32 {
+        self.files * self.blocks_per_file + self.blocks_common
+    }
+
+    /// Piece arrays: two append requests per file, and a few for long positional writes. A request
+    /// that finds none left goes out one piece at a time.
+    pub const fn vector_count(&self) -> u32 {
+        self.files * APPEND_LANES as u32 + VECTORS_FOR_WRITES
+    }
+
+    /// Counters of the overlap filter: four per operation, rounded up to a power of two.
+    pub const fn range_count(&self) -> u32 {
+        (self.operation_count() * 4).next_power_of_two()
+    }
+
+    /// Slots of each queue of files: every file once, rounded up to a power of two.
+    pub const fn queue_count(&self) -> u32 {
+        self.files.next_power_of_two()
+    }
+
+    /// Bytes of stable memory: the blocks, then the piece arrays.
+    pub const fn memory_bytes(&self) -> usize {
+        self.block_count() as usize * self.block_bytes as usize
+            + self.vector_count() as usize * PIECES_PER_VECTOR * size_of::<Piece>()
+    }
+
+    /// The longest write or append that can ever be accepted: all blocks that one file can hold,
+    /// and no more than a completion's `i32` can tell.
+    pub const fn max_write(&self) -> usize {
+        let blocks = self.blocks_per_file as u64 + self.blocks_common as u64;
+        let bytes = blocks * self.block_bytes as u64;
+        if bytes > i32::MAX as u64 { i32::MAX as usize } else { bytes as usize }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worked_example_of_the_header_is_true() {
+        let limits = Limits::default();
+        assert_eq!(limits.check(), Ok(()));
+        assert_eq!(limits.operation_count(), 5_120);
+        assert_eq!(limits.block_count(), 96);
+        assert_eq!(limits.vector_count(), 48);
+        if size_of::<usize>() == 8 {
+            assert_eq!(limits.memory_bytes(), 6_304_512);
+        }
+        assert_eq!(limits.max_write(), 4_325_376);
+        assert_eq!(limits.range_count(), 32_768);
+    }
+
+    #[test]
+    fn zero_and_absurd_sizes_are_refused_without_overflow() {
+        let ok = Limits::default();
+        let all = u32::MAX;
+        let cases = [
+            (Limits { files: 0, ..ok }, LimitsError::Files),
+            (Limits { files: all, ..ok }, LimitsError::Files),
+            (Limits { operations_per_file: 0, ..ok }, LimitsError::OperationsPerFile),
+            (Limits { operations_per_file: all, ..ok }, LimitsError::Operations),
+            (Limits { operations_common: all, ..ok }, LimitsError::Operations),
+            (Limits { blocks_per_file: 0, ..ok }, LimitsError::BlocksPerFile),
+            (Limits { blocks_per_file: all, ..ok }, LimitsError::Memory),
+            (Limits { blocks_common: all, ..ok }, LimitsError::Memory),
+            (Limits { block_bytes: 0, ..ok }, LimitsError::BlockBytes),
+            (Limits { block_bytes: 1000, ..ok }, LimitsError::BlockBytes),
+            (Limits { block_bytes: 256, ..ok }, LimitsError::BlockBytes),
+            (Limits { block_bytes: 1 << 31, ..ok }, LimitsError::BlockBytes),
+        ];
+        for (limits, error) in cases {
+            assert_eq!(limits.check(), Err(error), "{limits:?}");
+        }
+        assert_eq!(Limits { files: 4_096, operations_per_file: 7, ..ok }.check(), Ok(()));
+    }
+}

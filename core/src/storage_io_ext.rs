@@ -1,0 +1,88 @@
+//! What goes beyond the seed of the interface: [`StorageIoExt`].
+
+use core::time::Duration;
+
+use crate::{FileStatus, IoFd, Stats, StorageIoError};
+
+/// Waiting, tails, limits, numbers and shutdown.
+///
+/// Apart from [`StorageIo`](crate::StorageIo), so that the eight methods stay the seed's and a
+/// program that needs more asks for both.
+pub trait StorageIoExt {
+    /// What is registered: `std::fs::File` in the std backends.
+    type File;
+
+    /// Sleeps until at least `min` completions can be polled, or nothing more is pending, or
+    /// `timeout` has passed (`None`: no limit). Returns how many can be polled now.
+    ///
+    /// The only call besides registration, deregistration and shutdown that may sleep. It hands
+    /// over what may run first, as `flush` does, unless `min` completions are there already. A
+    /// signal handler that runs meanwhile may end it early.
+    ///
+    /// # Errors
+    /// `Closed` in a forked child. `Io`: the kernel refused for good, or (bound mode) this is
+    /// another thread.
+    fn wait(&mut self, min: usize, timeout: Option<Duration>) -> Result<usize, StorageIoError>;
+
+    /// Where the next accepted append will begin, in bytes from the start of the file.
+    ///
+    /// # Errors
+    /// `BadFd`; `Io(EINVAL)` for a device registered without a tail.
+    fn tail(&self, fd: IoFd) -> Result<u64, StorageIoError>;
+
+    /// Bytes that can still be appended before the limit given at registration.
+    ///
+    /// # Errors
+    /// As [`StorageIoExt::tail`].
+    fn room(&self, fd: IoFd) -> Result<u64, StorageIoError>;
+
+    /// Takes appends again after one failed, and returns the tail: where the failed append began,
+    /// or the end of the highest positional write accepted beyond that.
+    ///
+    /// Does nothing if no append failed.
+    ///
+    /// # Errors
+    /// `QueueFull`: the failure has not been delivered yet, poll first. `Io`: the file is failed,
+    /// and this is why. `BadFd`.
+    fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError>;
+
+    /// The longest write or append that can ever be accepted, in bytes.
+    fn max_write(&self) -> usize;
+
+    /// Whether an append of `len` bytes would be accepted now.
+    ///
+    /// # Errors
+    /// What `submit_append` would answer.
+    fn can_accept(&self, fd: IoFd, len: usize) -> Result<(), StorageIoError>;
+
+    /// Registers a file to append to from `tail` on and never beyond `limit`, such as a segment
+    /// whose blocks are already written. It is not cut back to the tail when closed. Block and
+    /// character devices are taken too.
+    ///
+    /// # Errors
+    /// As `register_fd`; `Io(EINVAL)` if `tail` is above `limit` or `limit` above `i64::MAX`.
+    fn register_segment(
+        &mut self,
+        file: Self::File,
+        tail: u64,
+        limit: u64,
+    ) -> Result<IoFd, StorageIoError>;
+
+    /// Counters since construction.
+    fn stats(&self) -> Stats;
+
+    /// How one file is doing.
+    ///
+    /// # Errors
+    /// `BadFd`.
+    fn file_status(&self, fd: IoFd) -> Result<FileStatus, StorageIoError>;
+
+    /// Finishes everything accepted, for at most `deadline`, and closes. What the deadline cuts off
+    /// completes with ETIMEDOUT, outcome unknown. Completions are still delivered by
+    /// `poll_completions`; everything else answers `Closed` from then on.
+    ///
+    /// # Errors
+    /// `Io(ETIMEDOUT)`: something was cut off; its memory is leaked, because a kernel may still
+    /// read it. `Closed`: already shut down.
+    fn shutdown(&mut self, deadline: Duration) -> Result<(), StorageIoError>;
+}

@@ -1,0 +1,93 @@
+//! [`RangeFilter`]: a counting filter over ranges of files: might this range be in flight?
+//!
+//! Random writes fall inside the hull of what is in flight nearly always, and looking at every
+//! operation in flight for each of them costs more than the write. So each range in flight counts
+//! in the buckets of the granules (16 KiB of the file) that it touches. A new range none of whose
+//! buckets is taken overlaps nothing; only otherwise the operations themselves are compared.
+//!
+//! Worked example: bytes 16,000..17,000 touch granules 0 and 1. Bytes 20,000..20,064 touch granule
+//! 1: taken, so compared, and found disjoint. Bytes 40,000..40,064 touch granule 2: free.
+//!
+//! A range of more than [`NARROW_GRANULES`] granules is not counted here; its file counts it as
+//! *wide* and, while it has one in flight, compares.
+
+use super::records::Records;
+use crate::Slots;
+
+const GRANULE_SHIFT: u32 = 14;
+/// Most granules that a counted range touches.
+const NARROW_GRANULES: u64 = 4;
+
+#[derive(Debug)]
+pub(crate) struct RangeFilter<S> {
+    buckets: Records<u32, S>,
+    shift: u32,
+}
+
+/// The granules of a range, first and last; `None` when it is wide.
+#[inline]
+pub(crate) const fn narrow(offset: u64, end: u64) -> Option<(u64, u64)> {
+    let first = offset >> GRANULE_SHIFT;
+    let last = end.saturating_sub(1) >> GRANULE_SHIFT;
+    if last.wrapping_sub(first) < NARROW_GRANULES { Some((first, last)) } else { None }
+}
+
+impl<S: Slots<u32>> RangeFilter<S> {
+    /// An empty filter over a number of buckets that is a power of two, at least 2.
+    pub(crate) fn new(buckets: S) -> Self {
+        let buckets = Records::new(buckets, 0);
+        let shift = 64 - buckets.count().max(2).ilog2();
+        Self { buckets, shift }
+    }
+
+    /// Fibonacci hashing (Knuth, TAOCP 3, section 6.4): the high bits of a multiplication by 2⁶⁴/φ.
+    #[inline]
+    fn bucket(&self, file: u16, granule: u64) -> u32 {
+        let key = granule ^ (file as u64) << 48;
+        (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as u32
+    }
+
+    #[inline]
+    pub(crate) fn is_taken(&self, file: u16, (first, last): (u64, u64)) -> bool {
+        let mut granule = first;
+        loop {
+            if *self.buckets.at(self.bucket(file, granule)) != 0 {
+                return true;
+            }
+            if granule >= last {
+                return false;
+            }
+            granule += 1;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn insert(&mut self, file: u16, (first, last): (u64, u64)) {
+        let mut granule = first;
+        loop {
+            *self.buckets.at_mut(self.bucket(file, granule)) += 1;
+            if granule >= last {
+                return;
+            }
+            granule += 1;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn remove(&mut self, file: u16, (first, last): (u64, u64)) {
+        let mut granule = first;
+        loop {
+            let bucket = self.bucket(file, granule);
+            let count = self.buckets.at_mut(bucket);
+            debug_assert!(*count > 0, "a range was removed twice");
+            *count = count.saturating_sub(1);
+            if granule >= last {
+                return;
+            }
+            granule += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! [`Slab`]: which records are free, and how many each file may still take.
+//!
+//! Free records form a chain through their `next` link. Records never used yet are not on it: they
+//! are handed out in order, so building a slab touches none of its memory.
+//!
+//! Shares: of `count` records, `share` are set aside for each file. A file within its share takes
+//! from what was set aside for it; above that it takes from `common`. Worked example with 2 files,
+//! share 2, 5 records (so 1 common): file A takes 3 (two of its own, the common one) and is refused
+//! a fourth, while file B still gets its two.
+//!
+//! Invariant: records free = `common` + Σ over files of `share − min(held, share)`.
+
+use super::{
+    list::Node,
+    records::{NIL, Records},
+};
+use crate::Slots;
+
+#[derive(Debug)]
+pub(crate) struct Slab<T, S> {
+    pub(crate) records: Records<T, S>,
+    free: u32,
+    fresh: u32,
+    share: u32,
+    common: u32,
+}
+
+impl<T: Node, S: Slots<T>> Slab<T, S> {
+    /// All records free, `share` of them for each of `file_count` files, the rest common.
+    pub(crate) fn new(records: Records<T, S>, share: u32, file_count: u32) -> Self {
+        let common = records.count().saturating_sub(share.saturating_mul(file_count));
+        Self { records, free: NIL, fresh: 0, share, common }
+    }
+
+    /// How many records a file that holds `held` may still take.
+    #[inline]
+    pub(crate) fn available(&self, held: u32) -> u32 {
+        self.share.saturating_sub(held) + self.common
+    }
+
+    /// Takes one record for the file that holds `held` so far.
+    #[inline]
+    pub(crate) fn claim(&mut self, held: &mut u32) -> Option<u32> {
+        if *held >= self.share {
+            if self.common == 0 {
+                return None;
+            }
+            self.common -= 1;
+        }
+        let index = if self.free != NIL {
+            let index = self.free;
+            self.free = self.records.at(index).links().next;
+            index
+        } else if self.fresh < self.records.count() {
+            self.fresh += 1;
+            self.fresh - 1
+        } else {
+            debug_assert!(false, "shares promise more records than there are");
+            return None;
+        };
+        *held += 1;
+        Some(index)
+    }
+
+    /// Gives back one record.
+    #[inline]
+    pub(crate) fn release(&mut self, index: u32, held: &mut u32) {
+        if *held > self.share {
+            self.common += 1;
+        }
+        *held = held.saturating_sub(1);
+        self.records.at_mut(index).links_mut().next = self.free;
+        self.free = index;
+    }
+}
+
+#[cfg(test)]
+mod tests;
