@@ -14,21 +14,22 @@ use crate::{Errno, IoFd, StorageIoError};
 /// The last byte position a file can have: offsets are signed in every kernel (off_t).
 pub(super) const MAX_OFFSET: u64 = i64::MAX as u64;
 
-impl<S: Storage> Engine<S> {
-    /// Where a write of `len` bytes at `offset` ends.
-    #[inline]
-    pub(super) fn range_end(&self, len: usize, offset: u64) -> Result<u64, StorageIoError> {
-        if len > self.max_write {
-            return Err(StorageIoError::Io(Errno::MSGSIZE));
-        }
-        let end = offset.wrapping_add(len as u64);
-        if offset > MAX_OFFSET || end > MAX_OFFSET {
-            let errno = if offset == u64::MAX { Errno::INVAL } else { Errno::FBIG };
-            return Err(StorageIoError::Io(errno));
-        }
-        Ok(end)
+/// Where a write of `len` bytes at `offset` ends.
+#[inline]
+pub(super) fn range_end(max_write: usize, len: usize, offset: u64) -> Result<u64, StorageIoError> {
+    if len > max_write {
+        return Err(StorageIoError::Io(Errno::MSGSIZE));
     }
+    // No overflow: `len` is at most `i32::MAX`, and an offset beyond `i64::MAX` is refused too.
+    let end = offset.wrapping_add(len as u64);
+    if offset > MAX_OFFSET || end > MAX_OFFSET {
+        let errno = if offset == u64::MAX { Errno::INVAL } else { Errno::FBIG };
+        return Err(StorageIoError::Io(errno));
+    }
+    Ok(end)
+}
 
+impl<S: Storage> Engine<S> {
     #[cold]
     pub(super) fn refuse_full(&mut self) -> StorageIoError {
         self.stats.queue_full += 1;
@@ -47,8 +48,6 @@ impl<S: Storage> Engine<S> {
         let token = self.next_token;
         self.next_token += 1;
         self.stats.bytes += byte_count as u64;
-        let pending = self.pending_count() as u32;
-        self.stats.pending_peak = self.stats.pending_peak.max(pending);
         token
     }
 

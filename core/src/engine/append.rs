@@ -16,17 +16,15 @@
 use super::{
     Engine,
     executor::{Executor, Outcome},
+    failure::mark,
     file::{AppendGate, Lane},
-    operation::{ANNOUNCES_APPEND_FAILURE, Kind, Operation, Stage},
+    operation::{ANNOUNCES_APPEND_FAILURE, CONTINUED, Kind, Operation, Stage},
     retry::{Verdict, judge},
     storage::Storage,
 };
 use crate::{
     Errno, IoFd, StorageIoError,
-    table::{
-        buffer_ring::{Fit, Place},
-        records::NIL,
-    },
+    table::{buffer_ring::Fit, records::NIL},
 };
 
 impl<S: Storage> Engine<S> {
@@ -36,40 +34,67 @@ impl<S: Storage> Engine<S> {
     /// As there.
     #[inline]
     pub fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
-        let Some(slot) = self.files.live(fd) else {
+        let Some(file) = self.files.live_mut(fd) else {
             return self.submit_gated(fd, Kind::Append, data.len());
         };
-        let offset = match self.append_offset(slot, data.len())? {
-            Some(offset) => offset,
-            None => return self.accept_cancelled(slot, Kind::Append, data.len()),
-        };
-        let file = self.files.records.at_mut(slot);
-        if data.is_empty() && file.appends.is_empty() {
-            return self.accept_finished(slot, Kind::Append, 0, 0);
+        let offset = file.tail;
+        let has_room =
+            data.len() <= self.max_write && data.len() as u64 <= file.limit.saturating_sub(offset);
+        if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
+            return self.append_otherwise(fd, data.len());
         }
         let Some(index) = self.operations.claim(&mut file.held) else {
             return Err(self.refuse_full());
         };
-        let place = if data.is_empty() {
-            Place { block: NIL, at: 0 }
-        } else if let Some(place) = self.blocks.place(&mut file.packing, data, Fit::Packed) {
-            place
-        } else {
+        let Some(place) = self.blocks.place(&mut file.packing, data, Fit::Packed) else {
             self.operations.release(index, &mut file.held);
             return Err(self.refuse_exhausted());
         };
         file.tail = offset + data.len() as u64;
-        let token = self.next_token(data.len());
-        *self.operations.records.at_mut(index) = Operation {
+        let token = self.next_token;
+        self.next_token += 1;
+        self.stats.bytes += data.len() as u64;
+        let records = &mut self.operations.records;
+        *records.at_mut(index) = Operation {
             token,
             offset,
             len: data.len() as u32,
+            links: file.appends.links_for_back(),
             place,
-            file: slot as u16,
+            file: fd.slot,
             kind: Kind::Append,
             stage: Stage::Queued,
             ..Operation::EMPTY
         };
+        if let Some(before) = file.appends.push_back_linked(records, index) {
+            before.flags |= CONTINUED;
+        }
+        if file.append_next == NIL {
+            file.append_next = index;
+        }
+        mark(&mut self.ready, &mut file.is_ready, u32::from(fd.slot));
+        Ok(token)
+    }
+
+    /// An append that is refused, cancelled, or has no bytes.
+    #[cold]
+    fn append_otherwise(&mut self, fd: IoFd, len: usize) -> Result<u64, StorageIoError> {
+        let slot = u32::from(fd.slot);
+        let Some(offset) = self.append_offset(slot, len)? else {
+            return self.accept_cancelled(slot, Kind::Append, len);
+        };
+        let file = self.files.records.at_mut(slot);
+        if file.appends.is_empty() {
+            return self.accept_finished(slot, Kind::Append, 0, 0);
+        }
+        // No bytes, but it has its place in the order.
+        let Some(index) = self.operations.claim(&mut file.held) else {
+            return Err(self.refuse_full());
+        };
+        let token = self.next_token(0);
+        let (kind, stage) = (Kind::Append, Stage::Queued);
+        let operation = Operation { token, offset, file: fd.slot, kind, stage, ..Operation::EMPTY };
+        *self.operations.records.at_mut(index) = operation;
         let file = self.files.records.at_mut(slot);
         file.appends.push_back(&mut self.operations.records, index);
         if file.append_next == NIL {
@@ -123,14 +148,15 @@ impl<S: Storage> Engine<S> {
                 self.mark_ready(slot);
                 return;
             }
-            let begin = append.offset;
+            let (begin, end) = (append.offset, append.end());
             let run = self.assemble(leader);
             let file = self.files.records.at_mut(slot);
             file.append_next = run.after;
-            file.sent_end = file.sent_end.max(begin + u64::from(run.byte_count));
+            // A leader that goes in parts counts whole: its rest follows without coming by here.
+            file.sent_end = file.sent_end.max(end).max(begin + u64::from(run.byte_count));
             let lane = usize::from(file.lanes[0].leader != NIL);
             file.lanes[lane] = Lane { leader, landed: None };
-            self.hand_over(leader, &run, executor);
+            self.send(leader, &run, executor);
         }
     }
 
@@ -193,7 +219,7 @@ impl<S: Storage> Engine<S> {
         }
         match verdict {
             Verdict::Progress(byte_count) => {
-                if let Some(rest) = self.advance(leader, byte_count) {
+                if let Some(rest) = self.advance(slot, leader, byte_count) {
                     self.stats.short_results += 1;
                     self.operations.records.at_mut(rest).attempts = 0;
                     self.files.records.at_mut(slot).lanes[0].leader = rest;

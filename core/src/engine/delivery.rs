@@ -22,14 +22,14 @@ impl<S: Storage> Engine<S> {
     /// many it took; the rest stays.
     #[inline]
     pub fn deliver(&mut self, sink: &mut dyn CompletionSink) -> usize {
+        let pending = self.pending_count() as u32;
+        self.stats.pending_peak = self.stats.pending_peak.max(pending);
         let mut delivered = 0;
         while self.finished.count() > 0 {
             let mut batch = [IoCompletion { token: 0, result: 0 }; BATCH];
             let offered = self.finished.peek(&self.operations.records, &mut batch);
             let taken = sink.take(batch.get(..offered).unwrap_or_default()).min(offered);
-            for _ in 0..taken {
-                self.hand_back();
-            }
+            self.hand_back(taken as u32);
             delivered += taken;
             if taken < offered {
                 break;
@@ -39,17 +39,33 @@ impl<S: Storage> Engine<S> {
         delivered
     }
 
-    /// The oldest finished operation has been delivered: frees its slot.
+    /// The `count` oldest finished operations have been delivered: frees their slots.
     #[inline]
-    fn hand_back(&mut self) {
-        let Some(index) = self.finished.pop(&mut self.operations.records) else { return };
-        let operation = self.operations.records.at(index);
-        let (slot, flags) = (u32::from(operation.file), operation.flags);
-        let file = self.files.records.at_mut(slot);
-        self.operations.release(index, &mut file.held);
-        if flags & NOTABLE != 0 {
-            self.announce(slot, flags);
+    fn hand_back(&mut self, count: u32) {
+        if count == 0 {
+            return;
         }
+        let first = self.finished.first();
+        let (mut index, mut last) = (first, first);
+        // Neighbours are mostly of one file: their accounts are settled together.
+        let mut slot = u32::from(self.operations.records.at(first).file);
+        let mut of_slot = 0;
+        for _ in 0..count {
+            let operation = self.operations.records.at(index);
+            let (file, flags) = (u32::from(operation.file), operation.flags);
+            (last, index) = (index, operation.links.next);
+            if file != slot {
+                self.operations.settle(&mut self.files.records.at_mut(slot).held, of_slot);
+                (slot, of_slot) = (file, 0);
+            }
+            of_slot += 1;
+            if flags & NOTABLE != 0 {
+                self.announce(file, flags);
+            }
+        }
+        self.operations.settle(&mut self.files.records.at_mut(slot).held, of_slot);
+        self.finished.drop_front(count, index);
+        self.operations.free_chain(first, last);
     }
 
     #[cold]

@@ -104,7 +104,11 @@ impl<S: Storage> Engine<S> {
 
 /// Queues a file once.
 #[inline]
-fn mark<Q: crate::Slots<u16>>(queue: &mut Fifo<u16, Q>, is_queued: &mut bool, slot: u32) {
+pub(super) fn mark<Q: crate::Slots<u16>>(
+    queue: &mut Fifo<u16, Q>,
+    is_queued: &mut bool,
+    slot: u32,
+) {
     if !*is_queued {
         // Each file is queued at most once and the queue has a slot for every file.
         *is_queued = queue.push(slot as u16).is_ok();

@@ -83,6 +83,10 @@ pub struct OpenFile {
 
     pub(crate) writes: List,
     pub(crate) write_next: u32,
+    /// Writes with the flag `BLOCKED`.
+    pub(crate) blocked: u32,
+    /// The range filter counts the positional writes in flight or queued.
+    pub(crate) is_filtered: bool,
     /// Positional writes in flight or queued that the range filter does not count.
     pub(crate) wide: u32,
     /// The hull of the positional writes in flight or queued.
@@ -123,6 +127,8 @@ impl OpenFile {
         limit: 0,
         writes: List::EMPTY,
         write_next: NIL,
+        blocked: 0,
+        is_filtered: false,
         wide: 0,
         hull_begin: 0,
         hull_end: 0,

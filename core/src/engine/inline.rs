@@ -6,6 +6,7 @@
 
 use super::{
     Engine,
+    admission::range_end,
     executor::Executor,
     operation::{Kind, Operation},
     retry::{Verdict, judge},
@@ -29,7 +30,7 @@ impl<S: Storage> Engine<S> {
         let Some(slot) = self.files.live(fd) else {
             return self.submit_gated(fd, Kind::Write, data.len());
         };
-        let end = self.range_end(data.len(), offset)?;
+        let end = range_end(self.max_write, data.len(), offset)?;
         if data.is_empty() {
             return self.accept_finished(slot, Kind::Write, 0, 0);
         }

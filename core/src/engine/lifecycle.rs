@@ -111,16 +111,13 @@ impl<S: Storage> Engine<S> {
         let is_beyond = record.sent_end > record.tail;
         let is_cut = is_beyond && !record.is_segment && record.health == Health::Sound;
         let cut = is_cut.then_some(record.tail);
-        let mut index = self.finished.first();
         let mut orphans = 0;
-        while index != NIL {
-            let operation = self.operations.records.at_mut(index);
+        self.finished.for_each_mut(&mut self.operations.records, |operation| {
             if operation.file == file.0 {
                 operation.flags = ORPHAN;
                 orphans += 1;
             }
-            index = operation.links.next;
-        }
+        });
         self.files.records.at_mut(slot).orphans = orphans;
         self.files.free(slot);
         cut

@@ -45,8 +45,8 @@ pub(crate) enum Stage {
 pub(crate) const BLOCKED: u8 = 1;
 /// Goes out in a request of its own: what it was merged with failed.
 pub(crate) const ALONE: u8 = 2;
-/// First of its kind after a sync: nothing accepted before the sync is merged with it.
-pub(crate) const FENCED: u8 = 4;
+/// The operation behind it on its list begins where it ends, and may leave in the same request.
+pub(crate) const CONTINUED: u8 = 4;
 /// Its delivery makes the file refuse submissions.
 pub(crate) const ANNOUNCES_FAILURE: u8 = 8;
 /// Its delivery makes the file refuse appends.

@@ -1,74 +1,139 @@
 //! Does this write overlap something in flight or queued on its file?
 //!
 //! Three tests, each cheaper than the next and nearly always the last one needed: the hull of what
-//! is in flight (sequential writers pass), the range filter (random writers pass), the operations
-//! themselves. A write that overlaps waits until it is its file's oldest.
+//! is in flight (sequential writers pass), the range filter (random writers pass; it is filled when
+//! a write first falls into the hull), the operations themselves. A write that overlaps waits until it is its file's oldest.
 //!
 //! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 is outside the hull. A
 //! write at 4096..8192 is inside it, its granule is taken, and the comparison finds it disjoint. A
 //! write at 4000..4100 overlaps the first and waits; so does a later one at 4096..8192 that
 //! overlaps the waiting one, so the three keep their order.
 
-use super::{Engine, file::OpenFile, operation::Operation, storage::Storage};
-use crate::table::{range_filter::narrow, records::NIL};
+use super::{file::OpenFile, operation::Operation};
+use crate::{
+    Slots,
+    table::{
+        range_filter::{RangeFilter, narrow},
+        records::{NIL, Records},
+    },
+};
 
-impl<S: Storage> Engine<S> {
-    /// Whether `offset..end` overlaps an unfinished append or positional write of the file.
-    #[inline]
-    pub(super) fn overlaps(&self, slot: u32, file: &OpenFile, offset: u64, end: u64) -> bool {
-        if !file.appends.is_empty() && offset < file.tail {
-            let stream_begin = self.operations.records.at(file.appends.head).offset;
-            if end > stream_begin {
-                return true;
-            }
-        }
-        if file.writes.is_empty() || offset >= file.hull_end || end <= file.hull_begin {
-            return false;
-        }
-        match narrow(offset, end) {
-            Some(granules) if file.wide == 0 && !self.ranges.is_taken(slot as u16, granules) => {
-                false
-            }
-            _ => self.overlaps_any(file, offset, end),
+/// Whether `offset..end` overlaps an unfinished append or positional write of the file.
+#[inline]
+pub(super) fn overlaps<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &Records<Operation, O>,
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    slot: u16,
+    (offset, end): (u64, u64),
+) -> bool {
+    if !file.appends.is_empty() && offset < file.tail {
+        let stream_begin = operations.at(file.appends.head).offset;
+        if end > stream_begin {
+            return true;
         }
     }
-
-    #[cold]
-    fn overlaps_any(&self, file: &OpenFile, offset: u64, end: u64) -> bool {
-        let mut index = file.writes.head;
-        while index != NIL {
-            let write = self.operations.records.at(index);
-            if write.offset < end && offset < write.end() {
-                return true;
-            }
-            index = write.links.next;
-        }
-        false
+    if offset >= file.hull_end || end <= file.hull_begin {
+        return false;
     }
+    overlaps_in_hull(operations, ranges, file, slot, (offset, end))
+}
 
-    /// Counts a positional write in, before it is put on its file's list.
-    #[inline]
-    pub(super) fn enter_range(&mut self, slot: u32, offset: u64, end: u64) {
-        let file = self.files.records.at_mut(slot);
-        if file.writes.is_empty() {
-            file.hull_begin = offset;
-            file.hull_end = end;
-        } else {
-            file.hull_begin = file.hull_begin.min(offset);
-            file.hull_end = file.hull_end.max(end);
-        }
-        match narrow(offset, end) {
-            Some(granules) => self.ranges.insert(slot as u16, granules),
-            None => file.wide += 1,
-        }
+#[inline(never)]
+fn overlaps_in_hull<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &Records<Operation, O>,
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    slot: u16,
+    (offset, end): (u64, u64),
+) -> bool {
+    if file.writes.is_empty() {
+        return false;
     }
+    if !file.is_filtered {
+        begin_filtering(operations, ranges, file, slot);
+    }
+    if let Some(granules) = narrow(offset, end)
+        && file.wide == 0
+        && !ranges.is_taken(slot, granules)
+    {
+        return false;
+    }
+    let mut index = file.writes.head;
+    while index != NIL {
+        let write = operations.at(index);
+        if write.offset < end && offset < write.end() {
+            return true;
+        }
+        index = write.links.next;
+    }
+    false
+}
 
-    /// Counts a positional write out.
-    #[inline]
-    pub(super) fn leave_range(&mut self, write: &Operation) {
-        match narrow(write.offset, write.end()) {
-            Some(granules) => self.ranges.remove(write.file, granules),
-            None => self.files.records.at_mut(write.file as u32).wide -= 1,
-        }
+/// The first write inside the hull: from here until the file has no write left, the filter counts
+/// them all. Writers that only move forward never pay for it.
+#[cold]
+fn begin_filtering<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &Records<Operation, O>,
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    slot: u16,
+) {
+    file.is_filtered = true;
+    let mut index = file.writes.head;
+    while index != NIL {
+        let write = operations.at(index);
+        enter_filter(ranges, file, slot, (write.offset, write.end()));
+        index = write.links.next;
     }
+}
+
+/// Counts a positional write in, before it is put on its file's list.
+#[inline]
+pub(super) fn enter<R: Slots<u32>>(
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    slot: u16,
+    (offset, end): (u64, u64),
+) {
+    if file.writes.is_empty() {
+        file.hull_begin = offset;
+        file.hull_end = end;
+    } else {
+        file.hull_begin = file.hull_begin.min(offset);
+        file.hull_end = file.hull_end.max(end);
+    }
+    if file.is_filtered {
+        enter_filter(ranges, file, slot, (offset, end));
+    }
+}
+
+fn enter_filter<R: Slots<u32>>(
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    slot: u16,
+    (offset, end): (u64, u64),
+) {
+    match narrow(offset, end) {
+        Some(granules) => ranges.insert(slot, granules),
+        None => file.wide += 1,
+    }
+}
+
+/// Counts a positional write out, after it was taken off its file's list.
+#[inline]
+pub(super) fn leave<R: Slots<u32>>(
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    slot: u16,
+    (offset, end): (u64, u64),
+) {
+    if !file.is_filtered {
+        return;
+    }
+    match narrow(offset, end) {
+        Some(granules) => ranges.remove(slot, granules),
+        None => file.wide -= 1,
+    }
+    file.is_filtered = !file.writes.is_empty();
 }

@@ -15,8 +15,8 @@
 
 use super::{
     Engine,
-    executor::Executor,
-    operation::{ALONE, BLOCKED, FENCED, Operation, Stage},
+    executor::{Executor, Outcome},
+    operation::{CONTINUED, Operation, Stage},
     storage::Storage,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 /// The data of a request being assembled.
 #[derive(Clone, Copy)]
 struct Gathered {
-    /// The last piece; with `vector == NO_VECTOR`, the only one.
+    /// The last piece; the ones before it are in the array.
     last: Piece,
     count: usize,
     vector: u16,
@@ -42,74 +42,166 @@ pub(super) struct Run {
     pub(super) after: u32,
 }
 
-/// Whether `next` may leave in the request of `before`, which it follows on their list.
-#[inline]
-fn joins(before: &Operation, next: &Operation) -> bool {
-    next.stage == Stage::Queued
-        && next.flags & (BLOCKED | ALONE | FENCED) == 0
-        && before.flags & ALONE == 0
-        && next.offset == before.end()
-        && next.len > 0
-}
-
 impl<S: Storage> Engine<S> {
     /// Assembles the request that `leader` leads: itself and those queued behind it that join it;
     /// or, if it goes out again, what is left of its run. All of them become `Sent`.
     #[inline]
     pub(super) fn assemble(&mut self, leader: u32) -> Run {
         let first = self.operations.records.at_mut(leader);
+        let rest = first.len - first.done;
+        if first.stage == Stage::Queued
+            && first.flags & CONTINUED == 0
+            && let Some(piece) = self.blocks.piece(first.place, first.done, rest)
+            && piece.byte_count == rest as usize
+        {
+            first.stage = Stage::Sent;
+            first.started_ns = self.now_ns;
+            first.run = 1;
+            let gathered = Gathered { last: piece, count: 1, vector: NO_VECTOR };
+            return Run { gathered, byte_count: rest, after: first.links.next };
+        }
+        self.assemble_run(leader)
+    }
+
+    #[inline(never)]
+    fn assemble_run(&mut self, leader: u32) -> Run {
+        let first = self.operations.records.at(leader);
         // A run that goes out again keeps its operations; a new one takes whoever joins.
         let fixed_count = if first.stage == Stage::Again { first.run } else { 0 };
         let mut gathered = Gathered { last: Piece::EMPTY, count: 0, vector: NO_VECTOR };
         let mut index = leader;
         let mut count = 0;
         let mut byte_count = 0;
+        // Where data packed right behind the last piece would begin.
+        let mut seam = Place { block: NIL, at: 0 };
         let after = loop {
             let operation = self.operations.records.at_mut(index);
-            let (place, done, next) = (operation.place, operation.done, operation.links.next);
-            let rest = operation.len - done;
+            let Operation { place, done, len, links, flags, .. } = *operation;
+            let rest = len - done;
             if count > 0 && byte_count + rest > MAX_REQUEST_BYTES {
                 break index;
             }
-            let want = rest.min(MAX_REQUEST_BYTES);
-            let added = gather(self, &mut gathered, place, done, want, count > 0);
-            if added == 0 {
-                break index;
+            if place == seam && done == 0 && self.blocks.is_in_one_block(place, len) {
+                operation.stage = Stage::Sent;
+                operation.started_ns = self.now_ns;
+                gathered.last.byte_count += len as usize;
+                seam.at += len;
+                byte_count += len;
+                count += 1;
+            } else {
+                let want = rest.min(MAX_REQUEST_BYTES);
+                let added = self.gather(&mut gathered, place, done, want, count > 0);
+                if added == 0 {
+                    break index;
+                }
+                self.mark_sent(index);
+                seam = self.blocks.place_at(place, done + added);
+                byte_count += added;
+                count += 1;
+                if added < rest {
+                    break links.next;
+                }
             }
-            let operation = self.operations.records.at_mut(index);
-            operation.stage = Stage::Sent;
-            operation.started_ns = self.now_ns;
-            byte_count += added;
-            count += 1;
-            if added < rest || count == fixed_count || next == NIL {
-                break next;
-            }
-            let operation = self.operations.records.at(index);
-            if fixed_count == 0 && !joins(operation, self.operations.records.at(next)) {
+            let next = links.next;
+            let is_last =
+                if fixed_count == 0 { flags & CONTINUED == 0 } else { count == fixed_count };
+            if is_last || next == NIL {
                 break next;
             }
             index = next;
         };
-        if gathered.count == 1 && gathered.vector != NO_VECTOR {
-            self.vectors.release(gathered.vector);
-            gathered.vector = NO_VECTOR;
-        }
-        if fixed_count == 0 {
+        self.store_last(&mut gathered);
+        let run = if fixed_count == 0 {
             self.stats.merged_records += u64::from(count.max(1) - 1);
-        }
+            count
+        } else {
+            fixed_count
+        };
         let first = self.operations.records.at_mut(leader);
-        first.run = if fixed_count == 0 { count } else { fixed_count };
+        first.run = run;
         first.vector = gathered.vector;
-        first.stage = Stage::Sent;
         Run { gathered, byte_count, after }
     }
 
-    /// Hands an assembled request to the executor, and takes its answer if it has one already.
+    #[inline]
+    fn mark_sent(&mut self, index: u32) {
+        let operation = self.operations.records.at_mut(index);
+        operation.stage = Stage::Sent;
+        operation.started_ns = self.now_ns;
+    }
+
+    /// Adds up to `want` bytes from `skip` on of the data at `place`, and returns how many. With
+    /// `is_whole`, all of them or none.
+    fn gather(
+        &mut self,
+        gathered: &mut Gathered,
+        place: Place,
+        skip: u32,
+        want: u32,
+        is_whole: bool,
+    ) -> u32 {
+        let before = *gathered;
+        let mut added = 0;
+        while added < want {
+            let Some(piece) = self.blocks.piece(place, skip + added, want - added) else { break };
+            if !self.push_piece(gathered, piece) {
+                break;
+            }
+            added += piece.byte_count as u32;
+        }
+        if is_whole && added < want {
+            *gathered = Gathered { vector: gathered.vector, ..before };
+            return 0;
+        }
+        added
+    }
+
+    /// Adds a piece, or extends the last one by it. `false`, and nothing changed, if there is no
+    /// room. The last piece is not in the array yet.
+    fn push_piece(&mut self, gathered: &mut Gathered, piece: Piece) -> bool {
+        let last_end = gathered.last.base.wrapping_add(gathered.last.byte_count);
+        if gathered.count > 0 && last_end == piece.base {
+            gathered.last.byte_count += piece.byte_count;
+            return true;
+        }
+        if gathered.count > 0 {
+            if gathered.count == PIECES_PER_VECTOR {
+                return false;
+            }
+            if gathered.vector == NO_VECTOR {
+                let Some(vector) = self.vectors.claim() else { return false };
+                gathered.vector = vector;
+            }
+            self.vectors.set(gathered.vector, gathered.count - 1, gathered.last);
+        }
+        gathered.last = piece;
+        gathered.count += 1;
+        true
+    }
+
+    /// Completes the array with the last piece; a single piece needs none.
+    fn store_last(&mut self, gathered: &mut Gathered) {
+        if gathered.vector == NO_VECTOR {
+            return;
+        }
+        if gathered.count > 1 {
+            self.vectors.set(gathered.vector, gathered.count - 1, gathered.last);
+        } else {
+            self.vectors.release(gathered.vector);
+            gathered.vector = NO_VECTOR;
+        }
+    }
+
+    /// Hands an assembled request to the executor. `Some` is its answer, if it has one already.
     #[inline]
     #[allow(unsafe_code)]
-    pub(super) fn hand_over<E: Executor>(&mut self, leader: u32, run: &Run, executor: &mut E) {
+    pub(super) fn hand_over<E: Executor>(
+        &mut self,
+        leader: u32,
+        run: &Run,
+        executor: &mut E,
+    ) -> Option<Outcome> {
         self.in_flight += 1;
-        self.stats.in_flight_peak = self.stats.in_flight_peak.max(self.in_flight);
         self.stats.write_requests += 1;
         let first = self.operations.records.at(leader);
         let id = first.request_id(leader);
@@ -125,9 +217,21 @@ impl<S: Storage> Engine<S> {
         // they are finished, and nothing writes to a part of a block that has an owner. The array,
         // if there is one, is claimed until the request is answered.
         let pieces = unsafe { Pieces::new(raw, run.byte_count) };
-        if let Some(outcome) = executor.write(id, file, pieces, offset) {
-            self.complete(id, outcome);
+        executor.write(id, file, pieces, offset)
+    }
+
+    /// Hands an assembled request over, and takes its answer if the executor has one already.
+    pub(super) fn send<E: Executor>(&mut self, leader: u32, run: &Run, executor: &mut E) {
+        if let Some(outcome) = self.hand_over(leader, run, executor) {
+            self.answered_inline(leader, outcome);
         }
+    }
+
+    /// An executor answered inside the call.
+    #[inline]
+    pub(super) fn answered_inline(&mut self, leader: u32, outcome: Outcome) {
+        let id = self.operations.records.at(leader).request_id(leader);
+        self.complete(id, outcome);
     }
 
     /// Gives the piece array of an answered request back.
@@ -143,22 +247,73 @@ impl<S: Storage> Engine<S> {
     /// Spreads `byte_count` written bytes over the run of `leader`: finishes what is complete.
     /// `Some` is the operation that leads what is left.
     #[inline]
-    pub(super) fn advance(&mut self, leader: u32, byte_count: u32) -> Option<u32> {
+    pub(super) fn advance(&mut self, slot: u32, leader: u32, byte_count: u32) -> Option<u32> {
+        let file = self.files.records.at_mut(slot);
+        if file.appends.head != leader && (file.writes.head != leader || file.is_filtered) {
+            return self.advance_singly(leader, byte_count);
+        }
+        let records = &mut self.operations.records;
+        let mut left = byte_count;
+        let mut unfinished = records.at(leader).run;
+        let (mut index, mut last, mut ended) = (leader, NIL, 0);
+        // Neighbours share blocks: references to one are given back together.
+        let (mut block, mut references) = (NIL, 0);
+        while unfinished > 0 {
+            let operation = records.at_mut(index);
+            let rest = operation.len - operation.done;
+            if left < rest {
+                operation.done += left;
+                operation.run = unfinished;
+                break;
+            }
+            left -= rest;
+            unfinished -= 1;
+            operation.stage = Stage::Done;
+            operation.result = operation.len as i32;
+            if !self.blocks.is_in_one_block(operation.place, operation.len) {
+                self.blocks.release(&mut file.packing, operation.place, operation.len);
+            } else if operation.place.block == block {
+                references += 1;
+            } else {
+                if references > 0 {
+                    self.blocks.release_references(&mut file.packing, block, references);
+                }
+                (block, references) = (operation.place.block, 1);
+            }
+            last = index;
+            ended += 1;
+            index = operation.links.next;
+        }
+        if references > 0 {
+            self.blocks.release_references(&mut file.packing, block, references);
+        }
+        if ended > 0 {
+            let list =
+                if file.appends.head == leader { &mut file.appends } else { &mut file.writes };
+            list.split_front(records, last);
+            self.finished.push_chain(records, leader, last, ended);
+            self.something_ended(slot);
+        }
+        (unfinished > 0).then_some(index)
+    }
+
+    /// The same for a run that is not the front part of its list, or counts in the range filter.
+    #[inline(never)]
+    fn advance_singly(&mut self, leader: u32, byte_count: u32) -> Option<u32> {
+        let mut unfinished = self.operations.records.at(leader).run;
         let mut left = byte_count;
         let mut index = leader;
-        let mut count = self.operations.records.at(leader).run;
-        while count > 0 {
+        while unfinished > 0 {
             let operation = self.operations.records.at_mut(index);
             let rest = operation.len - operation.done;
             if left < rest {
                 operation.done += left;
-                operation.run = count;
+                operation.run = unfinished;
                 return Some(index);
             }
             left -= rest;
-            count -= 1;
-            let next = operation.links.next;
-            let len = operation.len;
+            unfinished -= 1;
+            let (len, next) = (operation.len, operation.links.next);
             self.finish(index, Ok(len));
             index = next;
         }
@@ -172,65 +327,4 @@ impl<S: Storage> Engine<S> {
         self.files.records.at_mut(slot).again += 1;
         self.mark_urgent(slot);
     }
-}
-
-/// Adds up to `want` bytes from `skip` on of the data at `place`, and returns how many. With
-/// `is_whole`, all of them or none.
-#[inline]
-fn gather<S: Storage>(
-    engine: &mut Engine<S>,
-    gathered: &mut Gathered,
-    place: Place,
-    skip: u32,
-    want: u32,
-    is_whole: bool,
-) -> u32 {
-    let before = *gathered;
-    let mut added = 0;
-    while added < want {
-        let Some(piece) = engine.blocks.piece(place, skip + added, want - added) else { break };
-        if !push_piece(engine, gathered, piece) {
-            break;
-        }
-        added += piece.byte_count as u32;
-    }
-    if is_whole && added < want {
-        let vector = gathered.vector;
-        *gathered = Gathered { vector, ..before };
-        if vector != NO_VECTOR {
-            engine.vectors.set(vector, before.count - 1, before.last);
-        }
-        return 0;
-    }
-    added
-}
-
-/// Adds a piece, or extends the last one by it. `false`, and nothing changed, if there is no room.
-#[inline]
-fn push_piece<S: Storage>(engine: &mut Engine<S>, gathered: &mut Gathered, piece: Piece) -> bool {
-    if gathered.count == 0 {
-        gathered.last = piece;
-        gathered.count = 1;
-        return true;
-    }
-    let last_end = gathered.last.base.wrapping_add(gathered.last.byte_count);
-    if last_end == piece.base {
-        gathered.last.byte_count += piece.byte_count;
-        if gathered.vector != NO_VECTOR {
-            engine.vectors.set(gathered.vector, gathered.count - 1, gathered.last);
-        }
-        return true;
-    }
-    if gathered.vector == NO_VECTOR {
-        let Some(vector) = engine.vectors.claim() else { return false };
-        engine.vectors.set(vector, 0, gathered.last);
-        gathered.vector = vector;
-    }
-    if gathered.count == PIECES_PER_VECTOR {
-        return false;
-    }
-    engine.vectors.set(gathered.vector, gathered.count, piece);
-    gathered.last = piece;
-    gathered.count += 1;
-    true
 }

@@ -7,10 +7,15 @@
 use super::{
     Engine,
     executor::{Executor, Outcome},
-    operation::{BLOCKED, Kind, Stage},
+    failure::mark,
+    operation::{BLOCKED, Kind, Operation, Stage},
+    order,
     storage::Storage,
 };
-use crate::{Errno, FileSlot, RequestId, table::records::NIL};
+use crate::{
+    Errno, FileSlot, RequestId,
+    table::{piece_table::NO_VECTOR, records::NIL},
+};
 
 impl<S: Storage> Engine<S> {
     /// Whether [`Engine::start`] has a file to look at.
@@ -46,6 +51,7 @@ impl<S: Storage> Engine<S> {
         if self.has_urgent() {
             self.proceed(now_ns, executor);
         }
+        self.stats.in_flight_peak = self.stats.in_flight_peak.max(self.in_flight);
         (self.stats.kernel_requests() - before) as usize
     }
 
@@ -65,6 +71,7 @@ impl<S: Storage> Engine<S> {
             }
             self.start_syncs(slot, executor);
         }
+        self.stats.in_flight_peak = self.stats.in_flight_peak.max(self.in_flight);
         (self.stats.kernel_requests() - before) as usize
     }
 
@@ -86,7 +93,7 @@ impl<S: Storage> Engine<S> {
                 budget -= 1;
                 self.files.records.at_mut(slot).again -= 1;
                 let run = self.assemble(index);
-                self.hand_over(index, &run, executor);
+                self.send(index, &run, executor);
             }
             // An executor that answers at once may have taken it off its list.
             let operation = self.operations.records.at(index);
@@ -103,43 +110,41 @@ impl<S: Storage> Engine<S> {
     #[inline]
     pub fn complete(&mut self, id: RequestId, outcome: Outcome) {
         let leader = id.slot();
-        let known = self.operations.records.at_bounded(leader);
-        let Some(operation) = known.filter(|operation| {
-            operation.stage == Stage::Sent
-                && operation.run > 0
-                && operation.request_id(leader) == id
-        }) else {
-            self.stats.stale_answers += 1;
-            return;
+        let Some(operation) = self.operations.records.at_bounded_mut(leader) else {
+            return self.drop_stale();
         };
+        let is_awaited = operation.stage == Stage::Sent && operation.run > 0;
+        if !is_awaited || operation.request_id(leader) != id {
+            return self.drop_stale();
+        }
         let slot = u32::from(operation.file);
-        let kind = operation.kind;
         self.in_flight -= 1;
-        match kind {
+        let is_simple = operation.kind == Kind::Write
+            && operation.run == 1
+            && operation.vector == NO_VECTOR
+            && outcome == Ok(operation.len - operation.done);
+        if is_simple {
+            operation.stage = Stage::Done;
+            operation.result = operation.len as i32;
+            let write = *operation;
+            return self.write_succeeded(leader, write);
+        }
+        match operation.kind {
             Kind::Write => self.write_answered(slot, leader, outcome),
             Kind::Append => self.append_answered(slot, leader, outcome),
             Kind::Sync => self.sync_answered(slot, leader, outcome),
         }
     }
 
+    #[cold]
+    fn drop_stale(&mut self) {
+        self.stats.stale_answers += 1;
+    }
+
     /// Ends an operation: takes it off its file's list, gives its blocks back, and queues its
     /// completion. A failed write or append is noted for the sync that covers it.
     #[inline]
     pub(super) fn finish(&mut self, index: u32, result: Result<u32, Errno>) {
-        let operation = *self.operations.records.at(index);
-        let slot = u32::from(operation.file);
-        let file = self.files.records.at_mut(slot);
-        let records = &mut self.operations.records;
-        match operation.kind {
-            Kind::Write => file.writes.remove(records, index),
-            Kind::Append => file.appends.remove(records, index),
-            Kind::Sync => file.syncs.remove(records, index),
-        }
-        if operation.place.block != NIL {
-            self.blocks.release(&mut file.packing, operation.place, operation.len);
-        }
-        let next_write = file.writes.head;
-        let has_waiting_sync = !file.syncs.is_empty();
         let record = self.operations.records.at_mut(index);
         record.stage = Stage::Done;
         record.run = 0;
@@ -147,24 +152,48 @@ impl<S: Storage> Engine<S> {
             Ok(byte_count) => byte_count as i32,
             Err(errno) => -errno.number(),
         };
+        let Operation { token, offset, len, place, kind, file, flags, .. } = *record;
+        let slot = u32::from(file);
+        let file = self.files.records.at_mut(slot);
+        let records = &mut self.operations.records;
+        match kind {
+            Kind::Write => {
+                file.writes.remove(records, index);
+                order::leave(
+                    &mut self.ranges,
+                    file,
+                    slot as u16,
+                    (offset, offset + u64::from(len)),
+                );
+                if flags & BLOCKED != 0 {
+                    file.blocked -= 1;
+                }
+            }
+            Kind::Append => file.appends.remove(records, index),
+            Kind::Sync => file.syncs.remove(records, index),
+        }
+        if place.block != NIL {
+            self.blocks.release(&mut file.packing, place, len);
+        }
         self.finished.push(&mut self.operations.records, index);
-        if operation.kind == Kind::Sync {
+        if kind == Kind::Sync {
             return;
         }
-        if operation.kind == Kind::Write {
-            self.leave_range(&operation);
-        }
-        if next_write != NIL {
-            let write = self.operations.records.at(next_write);
-            if write.stage == Stage::Queued && write.has(BLOCKED) {
-                self.mark_ready(slot);
-            }
-        }
-        if has_waiting_sync {
-            self.mark_urgent(slot);
-        }
+        self.something_ended(slot);
         if let Err(errno) = result {
-            self.record_failure(slot, operation.token, errno);
+            self.record_failure(slot, token, errno);
+        }
+    }
+
+    /// A write or append of the file has ended: what waited for it may run.
+    #[inline]
+    pub(super) fn something_ended(&mut self, slot: u32) {
+        let file = self.files.records.at_mut(slot);
+        if !file.syncs.is_empty() {
+            mark(&mut self.urgent, &mut file.is_urgent, slot);
+        }
+        if file.blocked > 0 {
+            mark(&mut self.ready, &mut file.is_ready, slot);
         }
     }
 

@@ -86,7 +86,12 @@ impl<S: Storage> Engine<S> {
 
     /// Counters since construction.
     pub fn stats(&self) -> Stats {
-        Stats { submitted: self.next_token - 1, blocks_peak: self.blocks.in_use_peak, ..self.stats }
+        Stats {
+            submitted: self.next_token - 1,
+            pending_peak: self.stats.pending_peak.max(self.pending_count() as u32),
+            blocks_peak: self.blocks.in_use_peak,
+            ..self.stats
+        }
     }
 
     /// How one file is doing at `now_ns`, on the clock of [`Engine::start`].

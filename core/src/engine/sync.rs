@@ -116,7 +116,6 @@ impl<S: Storage> Engine<S> {
         file.flying = count;
         let kind = if file.had_full_sync { SyncKind::Data } else { SyncKind::Full };
         self.in_flight += 1;
-        self.stats.in_flight_peak = self.stats.in_flight_peak.max(self.in_flight);
         self.stats.sync_requests += 1;
         self.stats.shared_syncs += u64::from(count) - 1;
         if let Some(outcome) = executor.sync(id, FileSlot::at(slot), kind) {

@@ -6,8 +6,11 @@
 
 use super::{
     Engine,
+    admission::range_end,
     executor::{Executor, Outcome},
-    operation::{ALONE, BLOCKED, FENCED, Kind, Operation, Stage},
+    failure::mark,
+    operation::{ALONE, BLOCKED, CONTINUED, Kind, Operation, Stage},
+    order,
     retry::{Verdict, judge},
     storage::Storage,
 };
@@ -28,14 +31,13 @@ impl<S: Storage> Engine<S> {
         data: &[u8],
         offset: u64,
     ) -> Result<u64, StorageIoError> {
-        let Some(slot) = self.files.live(fd) else {
+        let Some(file) = self.files.live_mut(fd) else {
             return self.submit_gated(fd, Kind::Write, data.len());
         };
-        let end = self.range_end(data.len(), offset)?;
+        let end = range_end(self.max_write, data.len(), offset)?;
         if data.is_empty() {
-            return self.accept_finished(slot, Kind::Write, 0, 0);
+            return self.accept_finished(u32::from(fd.slot), Kind::Write, 0, 0);
         }
-        let file = self.files.records.at_mut(slot);
         if end > file.tail && !file.appends.is_empty() {
             return Err(self.refuse_full());
         }
@@ -46,30 +48,43 @@ impl<S: Storage> Engine<S> {
             self.operations.release(index, &mut file.held);
             return Err(self.refuse_exhausted());
         };
-        let fenced = if file.is_fenced { FENCED } else { 0 };
-        file.is_fenced = false;
+        let records = &mut self.operations.records;
+        let range = (offset, end);
+        let overlaps = order::overlaps(records, &mut self.ranges, file, fd.slot, range);
+        // Nothing accepted before a sync is merged with what comes after it.
+        let is_fenced = core::mem::take(&mut file.is_fenced);
+        let flags = if overlaps { BLOCKED } else { 0 };
+        file.blocked += u32::from(overlaps);
         file.tail = file.tail.max(end);
         file.write_end = file.write_end.max(end);
-        let overlaps = self.overlaps(slot, self.files.records.at(slot), offset, end);
-        let token = self.next_token(data.len());
-        *self.operations.records.at_mut(index) = Operation {
+        order::enter(&mut self.ranges, file, fd.slot, range);
+        let token = self.next_token;
+        self.next_token += 1;
+        self.stats.bytes += data.len() as u64;
+        *records.at_mut(index) = Operation {
             token,
             offset,
             len: data.len() as u32,
+            links: file.writes.links_for_back(),
             place,
-            file: slot as u16,
+            file: fd.slot,
             kind: Kind::Write,
             stage: Stage::Queued,
-            flags: fenced | if overlaps { BLOCKED } else { 0 },
+            flags,
             ..Operation::EMPTY
         };
-        self.enter_range(slot, offset, end);
-        let file = self.files.records.at_mut(slot);
-        file.writes.push_back(&mut self.operations.records, index);
+        if let Some(before) = file.writes.push_back_linked(records, index)
+            && before.end() == offset
+            && !is_fenced
+            && !overlaps
+            && before.flags & (BLOCKED | ALONE) == 0
+        {
+            before.flags |= CONTINUED;
+        }
         if file.write_next == NIL {
             file.write_next = index;
         }
-        self.mark_ready(slot);
+        mark(&mut self.ready, &mut file.is_ready, u32::from(fd.slot));
         Ok(token)
     }
 
@@ -77,65 +92,83 @@ impl<S: Storage> Engine<S> {
     #[inline]
     pub(super) fn start_writes<E: Executor>(&mut self, slot: u32, executor: &mut E) {
         self.unblock_oldest(slot, executor);
-        loop {
-            let index = self.files.records.at(slot).write_next;
-            if index == NIL {
-                return;
-            }
+        let mut index = self.files.records.at(slot).write_next;
+        while index != NIL {
             let write = self.operations.records.at(index);
             if write.has(BLOCKED) {
-                self.files.records.at_mut(slot).write_next = write.links.next;
+                index = write.links.next;
                 continue;
             }
             if executor.room() == 0 {
                 self.mark_ready(slot);
-                return;
+                break;
             }
             let run = self.assemble(index);
-            self.files.records.at_mut(slot).write_next = run.after;
-            self.hand_over(index, &run, executor);
+            match self.hand_over(index, &run, executor) {
+                None => index = run.after,
+                Some(outcome) => {
+                    // The answer may cancel what comes behind.
+                    self.files.records.at_mut(slot).write_next = run.after;
+                    self.answered_inline(index, outcome);
+                    index = self.files.records.at(slot).write_next;
+                }
+            }
         }
+        self.files.records.at_mut(slot).write_next = index;
     }
 
     /// A write that had to wait may run once everything accepted before it has ended.
     #[inline]
     fn unblock_oldest<E: Executor>(&mut self, slot: u32, executor: &mut E) {
         let file = self.files.records.at(slot);
+        if file.blocked == 0 {
+            return;
+        }
         let index = file.writes.head;
-        if index == NIL {
-            return;
-        }
         let write = self.operations.records.at(index);
-        if write.stage != Stage::Queued || !write.has(BLOCKED) {
-            return;
-        }
         let is_oldest = file.appends.is_empty()
             || write.token < self.operations.records.at(file.appends.head).token;
-        if !is_oldest {
-            return;
-        }
-        if file.write_next == index {
-            self.operations.records.at_mut(index).flags &= !BLOCKED;
+        if !write.has(BLOCKED) || !is_oldest {
             return;
         }
         if executor.room() == 0 {
-            self.mark_ready(slot);
+            return self.mark_ready(slot);
+        }
+        self.operations.records.at_mut(index).flags &= !BLOCKED;
+        let file = self.files.records.at_mut(slot);
+        file.blocked -= 1;
+        if file.write_next == index {
             return;
         }
         let write = self.operations.records.at_mut(index);
-        write.flags = write.flags & !BLOCKED | ALONE;
+        write.flags = write.flags & !CONTINUED | ALONE;
         let run = self.assemble(index);
-        self.hand_over(index, &run, executor);
+        self.send(index, &run, executor);
+    }
+
+    /// The request of one write was answered with success. Its record is `Done` already.
+    #[inline]
+    pub(super) fn write_succeeded(&mut self, index: u32, write: Operation) {
+        let slot = u32::from(write.file);
+        let file = self.files.records.at_mut(slot);
+        let records = &mut self.operations.records;
+        file.writes.remove_linked(records, index, write.links);
+        order::leave(&mut self.ranges, file, write.file, (write.offset, write.end()));
+        self.blocks.release(&mut file.packing, write.place, write.len);
+        self.finished.push(records, index);
+        if !file.syncs.is_empty() || file.blocked > 0 {
+            self.something_ended(slot);
+        }
     }
 
     /// The request that `leader` leads was answered.
-    #[inline]
+    #[inline(never)]
     pub(super) fn write_answered(&mut self, slot: u32, leader: u32, outcome: Outcome) {
         self.release_vector(leader);
         let attempts = self.operations.records.at(leader).attempts;
         match judge(outcome, attempts) {
             Verdict::Progress(byte_count) => {
-                if let Some(rest) = self.advance(leader, byte_count) {
+                if let Some(rest) = self.advance(slot, leader, byte_count) {
                     self.stats.short_results += 1;
                     self.operations.records.at_mut(rest).attempts = 0;
                     self.send_again(slot, rest);

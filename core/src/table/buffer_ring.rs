@@ -83,6 +83,7 @@ pub(crate) enum Fit {
 pub(crate) struct BufferRing<S, M> {
     blocks: Slab<Block, S>,
     memory: M,
+    block_bytes: u32,
     block_shift: u32,
     usable_count: u32,
     in_use: u32,
@@ -97,38 +98,32 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         let block_shift = block_bytes.trailing_zeros();
         let fits = (memory.byte_count() >> block_shift) as u32;
         let usable_count = fits.min(blocks.records.count());
-        Self { blocks, memory, block_shift, usable_count, in_use: 0, in_use_peak: 0 }
+        Self { blocks, memory, block_bytes, block_shift, usable_count, in_use: 0, in_use_peak: 0 }
     }
 
+    /// The address of `len` bytes at `place`, if they lie inside one block of the memory.
     #[inline]
-    const fn block_bytes(&self) -> u32 {
-        1 << self.block_shift
-    }
-
-    /// The address of `byte_count` bytes at `place`, if they lie inside one block of the memory.
-    #[inline]
-    fn address(&self, place: Place, byte_count: u32) -> Option<NonNull<u8>> {
-        let fits = place.block < self.usable_count
-            && place.at as u64 + byte_count as u64 <= self.block_bytes() as u64;
-        debug_assert!(fits || self.usable_count == 0, "{place:?} + {byte_count} is in no block");
-        if !fits {
+    fn address(&self, place: Place, len: usize) -> Option<NonNull<u8>> {
+        if !self.is_inside(place, len) {
+            debug_assert!(self.usable_count == 0, "{place:?} + {len} is in no block");
             return None;
         }
         let offset = ((place.block as usize) << self.block_shift) + place.at as usize;
-        // SAFETY: `block < usable_count` and `at + byte_count <= block_bytes`, so the offset is
-        // inside the memory, whose extent `StableMemory` vouches for.
+        // SAFETY: `block < usable_count` and `at + len <= block_bytes`, so the offset is inside the
+        // memory, whose extent `StableMemory` vouches for.
         Some(unsafe { self.memory.base().add(offset) })
     }
 
     /// Fresh blocks that `len` bytes need, and how many of the bytes go to the open one.
     #[inline]
     fn need(&self, packing: &Packing, len: u32, fit: Fit) -> (u32, u32) {
-        let room = if packing.open == NIL { 0 } else { self.block_bytes() - packing.fill };
+        let room = if packing.open == NIL { 0 } else { self.block_bytes - packing.fill };
         if len <= room {
             return (0, len);
         }
-        let first = if fit == Fit::Packed { room } else { 0 };
-        ((len - first).div_ceil(self.block_bytes()), first)
+        // An open block with nothing in it is as good as a fresh one.
+        let first = if fit == Fit::Packed || packing.fill == 0 { room } else { 0 };
+        ((len - first).div_ceil(self.block_bytes), first)
     }
 
     /// Whether there is any memory at all.
@@ -146,24 +141,29 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     /// the file can have no more blocks.
     #[inline]
     pub(crate) fn place(&mut self, packing: &mut Packing, data: &[u8], fit: Fit) -> Option<Place> {
-        let len = data.len() as u32;
-        if packing.open != NIL && len <= self.block_bytes() - packing.fill {
-            let place = Place { block: packing.open, at: packing.fill };
+        let place = Place { block: packing.open, at: packing.fill };
+        // `NIL` is no block, so this finds a missing, a full and a strange block all at once.
+        if self.is_inside(place, data.len()) {
             self.fill(packing, data)?;
             return Some(place);
         }
         self.place_over(packing, data, fit)
     }
 
-    /// Copies `data` into the open block, which has room for it.
+    /// Whether `len` bytes at `place` lie inside one block of the memory.
+    #[inline]
+    const fn is_inside(&self, place: Place, len: usize) -> bool {
+        place.block < self.usable_count && place.at as usize + len <= self.block_bytes as usize
+    }
+
+    /// Copies `data` into the open block, if it has room for it.
     #[inline]
     fn fill(&mut self, packing: &mut Packing, data: &[u8]) -> Option<()> {
-        let len = data.len() as u32;
-        let to = self.address(Place { block: packing.open, at: packing.fill }, len)?;
-        // SAFETY: `to` is valid for `len` bytes (`address`). No operation owns them yet, so no
-        // kernel reads them, and the caller's slice cannot overlap memory only the ring points to.
+        let to = self.address(Place { block: packing.open, at: packing.fill }, data.len())?;
+        // SAFETY: `to` is valid for `data.len()` bytes (`address`). No operation owns them yet, so
+        // no kernel reads them; only the ring points to its memory, so the slices are disjoint.
         unsafe { to.as_ptr().copy_from_nonoverlapping(data.as_ptr(), data.len()) };
-        packing.fill += len;
+        packing.fill += data.len() as u32;
         self.blocks.records.at_mut(packing.open).references += 1;
         Some(())
     }
@@ -195,7 +195,7 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
             self.close(packing);
             packing.open = block;
             packing.fill = 0;
-            let part = rest.len().min(self.block_bytes() as usize);
+            let part = rest.len().min(self.block_bytes as usize);
             let (head, tail) = rest.split_at_checked(part)?;
             self.fill(packing, head)?;
             rest = tail;
@@ -217,25 +217,56 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     #[inline]
     pub(crate) fn release(&mut self, packing: &mut Packing, place: Place, len: u32) {
         let mut block = place.block;
-        let mut beyond = place.at as u64 + len as u64;
+        let mut beyond = u64::from(place.at) + u64::from(len);
         loop {
-            let record = self.blocks.records.at_mut(block);
-            let next = record.links.next;
-            record.references = record.references.saturating_sub(1);
-            if record.references == 0 {
-                if block == packing.open {
-                    packing.fill = 0;
-                } else {
-                    self.in_use = self.in_use.saturating_sub(1);
-                    self.blocks.release(block, &mut packing.held);
-                }
-            }
-            if beyond <= self.block_bytes() as u64 {
+            let next = self.release_references(packing, block, 1);
+            if beyond <= u64::from(self.block_bytes) {
                 return;
             }
-            beyond -= self.block_bytes() as u64;
+            beyond -= u64::from(self.block_bytes);
             block = next;
         }
+    }
+
+    /// Whether `len` bytes at `place` lie in one block.
+    #[inline]
+    pub(crate) const fn is_in_one_block(&self, place: Place, len: u32) -> bool {
+        place.at as u64 + len as u64 <= self.block_bytes as u64
+    }
+
+    /// Gives back `count` references to one block, and returns the next block of its chain.
+    #[inline]
+    pub(crate) fn release_references(
+        &mut self,
+        packing: &mut Packing,
+        block: u32,
+        count: u32,
+    ) -> u32 {
+        let record = self.blocks.records.at_mut(block);
+        let next = record.links.next;
+        debug_assert!(record.references >= count, "a block was given back twice");
+        record.references = record.references.saturating_sub(count);
+        if record.references == 0 {
+            if block == packing.open {
+                packing.fill = 0;
+            } else {
+                self.in_use = self.in_use.saturating_sub(1);
+                self.blocks.release(block, &mut packing.held);
+            }
+        }
+        next
+    }
+
+    /// Where the byte that is `skip` bytes into an operation's data lies, or would.
+    #[inline]
+    pub(crate) fn place_at(&self, place: Place, skip: u32) -> Place {
+        let mut block = place.block;
+        let mut at = u64::from(place.at) + u64::from(skip);
+        while at > u64::from(self.block_bytes) {
+            block = self.blocks.records.at(block).links.next;
+            at -= u64::from(self.block_bytes);
+        }
+        Place { block, at: at as u32 }
     }
 
     /// The contiguous piece that begins `skip` bytes into an operation's data, at most
@@ -244,13 +275,13 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     pub(crate) fn piece(&self, place: Place, skip: u32, byte_count: u32) -> Option<Piece> {
         let mut block = place.block;
         let mut at = place.at as u64 + skip as u64;
-        while at >= self.block_bytes() as u64 {
+        while at >= self.block_bytes as u64 {
             block = self.blocks.records.at(block).links.next;
-            at -= self.block_bytes() as u64;
+            at -= self.block_bytes as u64;
         }
         let at = at as u32;
-        let byte_count = byte_count.min(self.block_bytes() - at);
-        let base = self.address(Place { block, at }, byte_count)?;
+        let byte_count = byte_count.min(self.block_bytes - at);
+        let base = self.address(Place { block, at }, byte_count as usize)?;
         Some(Piece { base: base.as_ptr(), byte_count: byte_count as usize })
     }
 }

@@ -1,11 +1,15 @@
 //! [`CompletionQueue`]: finished operations, in the order they finished, until delivered.
 //!
-//! The queue is a list of the operations' own records: an operation keeps its slot from acceptance
-//! to delivery, so there is always room for its completion and the queue cannot overflow.
+//! The queue is a chain of the operations' own records, by `next`: an operation keeps its slot from
+//! acceptance to delivery, so there is always room for its completion and the queue cannot
+//! overflow. A whole run of operations is queued at once.
+//!
+//! Invariant: from `head`, `count - 1` steps along `next` lead to `tail`. What the `next` of `tail`
+//! holds means nothing.
 
 use super::{
-    list::{List, Node},
-    records::Records,
+    list::Node,
+    records::{NIL, Records},
 };
 use crate::{IoCompletion, Slots};
 
@@ -19,13 +23,14 @@ pub(crate) trait Finished: Node {
 
 #[derive(Debug)]
 pub(crate) struct CompletionQueue {
-    list: List,
+    head: u32,
+    tail: u32,
     count: u32,
 }
 
 impl CompletionQueue {
     pub(crate) const fn new() -> Self {
-        Self { list: List::EMPTY, count: 0 }
+        Self { head: NIL, tail: NIL, count: 0 }
     }
 
     #[inline]
@@ -33,14 +38,27 @@ impl CompletionQueue {
         self.count
     }
 
-    pub(crate) const fn first(&self) -> u32 {
-        self.list.head
-    }
-
     #[inline]
     pub(crate) fn push<T: Finished, S: Slots<T>>(&mut self, records: &mut Records<T, S>, i: u32) {
-        self.list.push_back(records, i);
-        self.count += 1;
+        self.push_chain(records, i, i, 1);
+    }
+
+    /// Queues the `count` records from `first` to `last`, linked by `next`.
+    #[inline]
+    pub(crate) fn push_chain<T: Finished, S: Slots<T>>(
+        &mut self,
+        records: &mut Records<T, S>,
+        first: u32,
+        last: u32,
+        count: u32,
+    ) {
+        if self.count == 0 {
+            self.head = first;
+        } else {
+            records.at_mut(self.tail).links_mut().next = first;
+        }
+        self.tail = last;
+        self.count += count;
     }
 
     /// Copies the oldest completions to `batch` and returns how many; they stay queued.
@@ -50,27 +68,42 @@ impl CompletionQueue {
         records: &Records<T, S>,
         batch: &mut [IoCompletion; BATCH],
     ) -> usize {
-        let mut filled = 0;
-        let mut index = self.list.head;
         let known = self.count as usize;
+        let mut index = self.head;
         for entry in batch.iter_mut().take(known) {
             let record = records.at(index);
             *entry = record.completion();
             index = record.links().next;
-            filled += 1;
         }
-        filled
+        known.min(BATCH)
     }
 
-    /// Takes the oldest off the queue.
+    /// The oldest, if there is one; otherwise the index means nothing.
     #[inline]
-    pub(crate) fn pop<T: Finished, S: Slots<T>>(
-        &mut self,
+    pub(crate) const fn first(&self) -> u32 {
+        self.head
+    }
+
+    /// Takes the `count` oldest off the queue; `next` follows them.
+    #[inline]
+    pub(crate) fn drop_front(&mut self, count: u32, next: u32) {
+        debug_assert!(count <= self.count, "more were taken than there are");
+        self.head = next;
+        self.count = self.count.saturating_sub(count);
+    }
+
+    /// Looks at every record, oldest first, to change it.
+    pub(crate) fn for_each_mut<T: Finished, S: Slots<T>>(
+        &self,
         records: &mut Records<T, S>,
-    ) -> Option<u32> {
-        let first = self.list.pop_front(records)?;
-        self.count -= 1;
-        Some(first)
+        mut change: impl FnMut(&mut T),
+    ) {
+        let mut index = self.head;
+        for _ in 0..self.count {
+            let record = records.at_mut(index);
+            change(record);
+            index = record.links().next;
+        }
     }
 }
 

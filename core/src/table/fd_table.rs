@@ -59,6 +59,13 @@ impl<T: Entry, S: Slots<T>> FdTable<T, S> {
         (self.records.at_bounded(slot)?.serials().live == fd.serial).then_some(slot)
     }
 
+    /// The record of a handle that admits submissions.
+    #[inline]
+    pub(crate) fn live_mut(&mut self, fd: IoFd) -> Option<&mut T> {
+        let record = self.records.at_bounded_mut(u32::from(fd.slot))?;
+        if record.serials().live == fd.serial { Some(record) } else { None }
+    }
+
     /// The slot of a handle that is registered, failed or not.
     #[inline]
     pub(crate) fn known(&self, fd: IoFd) -> Option<u32> {

@@ -4,7 +4,8 @@
 //! middle and moving a whole front part to another list cost a few instructions and no memory.
 //!
 //! Invariants: `head == NIL` exactly when `tail == NIL`; following `next` from `head` ends at
-//! `tail`; `prev` mirrors `next`. The `next` of the last and the `prev` of the first are `NIL`.
+//! `tail`; `prev` mirrors `next`, except that the `prev` of the first means nothing. The `next` of
+//! the last is `NIL`.
 
 use super::records::{NIL, Records};
 use crate::Slots;
@@ -43,24 +44,70 @@ impl List {
 
     #[inline]
     pub(crate) fn push_back<T: Node, S: Slots<T>>(&mut self, records: &mut Records<T, S>, i: u32) {
-        *records.at_mut(i).links_mut() = Links { next: NIL, prev: self.tail };
-        if self.tail == NIL {
+        *records.at_mut(i).links_mut() = self.links_for_back();
+        self.push_back_linked(records, i);
+    }
+
+    /// The links that a record about to be pushed with [`List::push_back_linked`] must have.
+    #[inline]
+    pub(crate) const fn links_for_back(&self) -> Links {
+        Links { next: NIL, prev: self.tail }
+    }
+
+    /// Pushes a record that has the links of [`List::links_for_back`] already. Returns the record
+    /// that it now follows.
+    #[inline]
+    pub(crate) fn push_back_linked<'a, T: Node, S: Slots<T>>(
+        &mut self,
+        records: &'a mut Records<T, S>,
+        i: u32,
+    ) -> Option<&'a mut T> {
+        let before = core::mem::replace(&mut self.tail, i);
+        if before == NIL {
             self.head = i;
-        } else {
-            records.at_mut(self.tail).links_mut().next = i;
+            return None;
         }
-        self.tail = i;
+        let before = records.at_mut(before);
+        before.links_mut().next = i;
+        Some(before)
+    }
+
+    /// Takes the whole front part of the list up to `last` off it, as a chain by `next`.
+    #[inline]
+    pub(crate) fn split_front<T: Node, S: Slots<T>>(
+        &mut self,
+        records: &mut Records<T, S>,
+        last: u32,
+    ) {
+        self.head = records.at(last).links().next;
+        if self.head == NIL {
+            self.tail = NIL;
+        }
     }
 
     /// Takes `i`, which is on this list, out of it.
     #[inline]
     pub(crate) fn remove<T: Node, S: Slots<T>>(&mut self, records: &mut Records<T, S>, i: u32) {
-        let Links { next, prev } = *records.at(i).links();
-        if prev == NIL {
+        let links = *records.at(i).links();
+        self.remove_linked(records, i, links);
+    }
+
+    /// Takes `i`, which is on this list with these links, out of it.
+    #[inline]
+    pub(crate) fn remove_linked<T: Node, S: Slots<T>>(
+        &mut self,
+        records: &mut Records<T, S>,
+        i: u32,
+        Links { next, prev }: Links,
+    ) {
+        if self.head == i {
             self.head = next;
-        } else {
-            records.at_mut(prev).links_mut().next = next;
+            if next == NIL {
+                self.tail = NIL;
+            }
+            return;
         }
+        records.at_mut(prev).links_mut().next = next;
         if next == NIL {
             self.tail = prev;
         } else {

@@ -62,15 +62,26 @@ impl<T: Node, S: Slots<T>> Slab<T, S> {
         Some(index)
     }
 
+    /// Settles the account of `count` records that their file gives back; the records themselves
+    /// follow with [`Slab::free_chain`].
+    #[inline]
+    pub(crate) fn settle(&mut self, held: &mut u32, count: u32) {
+        self.common += count.min(held.saturating_sub(self.share));
+        *held = held.saturating_sub(count);
+    }
+
+    /// Gives back the records from `first` to `last`, linked by `next`, all settled.
+    #[inline]
+    pub(crate) fn free_chain(&mut self, first: u32, last: u32) {
+        self.records.at_mut(last).links_mut().next = self.free;
+        self.free = first;
+    }
+
     /// Gives back one record.
     #[inline]
     pub(crate) fn release(&mut self, index: u32, held: &mut u32) {
-        if *held > self.share {
-            self.common += 1;
-        }
-        *held = held.saturating_sub(1);
-        self.records.at_mut(index).links_mut().next = self.free;
-        self.free = index;
+        self.settle(held, 1);
+        self.free_chain(index, index);
     }
 }
 
