@@ -19,7 +19,11 @@ impl IoCompletion {
     /// The operating-system error with which the operation ended.
     #[inline]
     pub const fn outcome(self) -> Result<u32, crate::Errno> {
-        if self.result >= 0 { Ok(self.result as u32) } else { Err(crate::Errno::new(-self.result)) }
+        if self.result >= 0 {
+            Ok(self.result as u32)
+        } else {
+            Err(crate::Errno::new(self.result.wrapping_neg()))
+        }
     }
 }
 
@@ -96,3 +100,6 @@ impl CompletionSink for SliceSink<'_> {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests;

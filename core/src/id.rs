@@ -40,11 +40,15 @@ impl FileSlot {
 
 /// One request handed to an executor; it comes back with the outcome.
 ///
-/// Holds the low 48 bits of the token of the operation that leads the request, and its slot. An
-/// answer that arrives after its slot was given to another operation matches no token and is
-/// dropped. Ids fit the 64-bit user data of an io_uring entry and are never [`RequestId::NONE`].
+/// Holds the low 48 bits of the token of the operation that leads the request, and its slot; or,
+/// for a part of an append stream, those of a serial number, and file and lane. An answer that
+/// arrives after its place was given to another request matches nothing and is dropped. Ids fit the 64-bit user data of an io_uring entry and are never [`RequestId::NONE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(u64);
+
+/// Set in the ids of streams; slots end below it (`limits::MAX_OPERATIONS`), and so do two lanes
+/// for each file (`limits::MAX_FILES`).
+const STREAM: u64 = 0x8000;
 
 impl RequestId {
     /// A value no request ever has, free for an executor's own entries.
@@ -54,6 +58,23 @@ impl RequestId {
     #[inline]
     pub(crate) const fn new(token: u64, slot: u32) -> Self {
         Self(token << 16 | slot as u64)
+    }
+
+    /// The id of a request for a part of a file's append stream, in one of its lanes. `serial` is
+    /// used once.
+    #[inline]
+    pub(crate) fn of_stream(serial: u64, file: u16, lane: usize) -> Self {
+        Self(serial << 16 | STREAM | u64::from(file) << 1 | lane as u64)
+    }
+
+    /// The file and the lane, if it is of a stream.
+    #[inline]
+    pub(crate) const fn stream(self) -> Option<(u32, usize)> {
+        let low = self.0 & 0xFFFF;
+        if low & STREAM == 0 {
+            return None;
+        }
+        Some((((low & !STREAM) >> 1) as u32, (low & 1) as usize))
     }
 
     /// The value to hand to a kernel or queue.
@@ -77,17 +98,48 @@ impl RequestId {
 
 #[cfg(test)]
 mod tests {
-    use super::RequestId;
+    use super::*;
+    use crate::limits::{MAX_FILES, MAX_OPERATIONS};
 
     #[test]
     fn an_id_is_never_none_and_gives_its_slot_back() {
         // Slots end below 0x8000 (`limits::MAX_OPERATIONS`), so the low half is never all ones.
-        for slot in [0, 1, 0x7FFF] {
+        for slot in [0, 1, MAX_OPERATIONS - 1] {
             for token in [1, u64::MAX >> 16, u64::MAX] {
                 let id = RequestId::new(token, slot);
                 assert_eq!(id.slot(), slot);
                 assert_ne!(id.to_u64(), RequestId::NONE);
+                assert_eq!(RequestId::from_u64(id.to_u64()), id);
             }
         }
+    }
+
+    #[test]
+    fn ids_of_one_slot_differ_until_the_low_48_bits_of_the_token_come_round() {
+        for slot in [0, MAX_OPERATIONS - 1] {
+            for token in [1, 2, 0xFFFF, 0x1_0000, (1 << 48) - 1] {
+                let id = RequestId::new(token, slot);
+                for later in (1..=16).chain([1 << 16, 1 << 47, (1 << 48) - 1]) {
+                    assert_ne!(RequestId::new(token + later, slot), id, "{token} + {later}");
+                }
+                assert_eq!(RequestId::new(token + (1 << 48), slot), id);
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_slot_is_an_index_and_fits_a_handle() {
+        assert!(MAX_FILES - 1 <= u32::from(u16::MAX));
+        for index in 0..MAX_FILES {
+            assert_eq!(FileSlot::at(index).index(), index as usize);
+        }
+    }
+
+    #[test]
+    fn a_handle_says_what_it_is() {
+        let fd = IoFd { serial: 3 << 32 | 41, slot: 7 };
+        assert_eq!(std::format!("{fd:?}"), "IoFd(7@300000029)");
+        assert_ne!(fd, IoFd { serial: 3 << 32 | 42, ..fd });
+        assert_ne!(fd, IoFd { slot: 8, ..fd });
     }
 }

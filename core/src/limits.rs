@@ -174,6 +174,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::exercise::{Random, long_run};
 
     #[test]
     fn the_worked_example_of_the_header_is_true() {
@@ -210,6 +211,87 @@ mod tests {
         for (limits, error) in cases {
             assert_eq!(limits.check(), Err(error), "{limits:?}");
         }
-        assert_eq!(Limits { files: 4_096, operations_per_file: 7, ..ok }.check(), Ok(()));
+        let edge = Limits { files: 4_096, operations_per_file: 7, operations_common: 4_095, ..ok };
+        assert_eq!(edge.check(), Ok(()));
+        assert_eq!(edge.operation_count(), MAX_OPERATIONS);
+    }
+
+    /// Each bound once at its last good value and once one beyond.
+    #[test]
+    fn every_bound_admits_its_edge_and_nothing_beyond() {
+        let one = Limits {
+            files: 1,
+            operations_per_file: 1,
+            operations_common: 0,
+            blocks_per_file: 1,
+            blocks_common: 0,
+            block_bytes: 512,
+        };
+        let tib = LARGEST_MEMORY_BYTES;
+        let cases = [
+            (one, Ok(())),
+            (Limits { files: MAX_FILES, ..one }, Ok(())),
+            (Limits { files: MAX_FILES + 1, ..one }, Err(LimitsError::Files)),
+            (Limits { operations_common: MAX_OPERATIONS - 1, ..one }, Ok(())),
+            (Limits { operations_common: MAX_OPERATIONS, ..one }, Err(LimitsError::Operations)),
+            (Limits { block_bytes: LARGEST_BLOCK_BYTES, ..one }, Ok(())),
+            (Limits { block_bytes: 1 << 25, ..one }, Err(LimitsError::BlockBytes)),
+            (Limits { blocks_common: (tib >> 9) as u32, ..one }, Err(LimitsError::Memory)),
+            (
+                Limits { files: 4, blocks_per_file: u32::MAX, blocks_common: u32::MAX, ..one },
+                Err(LimitsError::Memory),
+            ),
+        ];
+        for (limits, expected) in cases {
+            assert_eq!(limits.check(), expected, "{limits:?}");
+        }
+        let largest = Limits { blocks_common: (tib >> 9) as u32 - 1, ..one };
+        let fits = size_of::<usize>() == 8;
+        assert_eq!(largest.check(), if fits { Ok(()) } else { Err(LimitsError::Memory) });
+    }
+
+    #[test]
+    fn what_passes_the_check_adds_up_without_overflow_and_within_the_stated_bounds() {
+        let mut passed = 0;
+        long_run("limits", |random: &mut Random| {
+            // Of any magnitude: small numbers as often as large ones.
+            let mut number = || (random.next() as u32) >> random.below(32);
+            let limits = Limits {
+                files: number(),
+                operations_per_file: number(),
+                operations_common: number(),
+                blocks_per_file: number(),
+                blocks_common: number(),
+                block_bytes: 1 << (number() % 25),
+            };
+            if limits.check().is_ok() {
+                passed += 1;
+                sums_are_right(limits);
+            }
+        });
+        assert!(passed > 100 || cfg!(miri), "{passed} passed");
+    }
+
+    /// The same sums in 128 bits.
+    fn sums_are_right(limits: Limits) {
+        let Limits { files, operations_per_file, blocks_per_file, .. } = limits;
+        let [files, per_file, blocks] =
+            [files, operations_per_file, blocks_per_file].map(u128::from);
+        let operations = files * per_file + u128::from(limits.operations_common);
+        assert_eq!(u128::from(limits.operation_count()), operations);
+        assert!(operations <= u128::from(MAX_OPERATIONS));
+        let block_bytes = u128::from(limits.block_bytes);
+        let block_count = files * blocks + u128::from(limits.blocks_common);
+        assert_eq!(u128::from(limits.block_count()), block_count);
+        let vectors = u128::from(limits.vector_count());
+        let array = PIECES_PER_VECTOR * size_of::<Piece>();
+        let memory = block_count * block_bytes + vectors * array as u128;
+        assert_eq!(limits.memory_bytes() as u128, memory);
+        assert!(memory <= isize::MAX as u128, "no object is larger");
+        let of_one_file = (blocks + u128::from(limits.blocks_common)) * block_bytes;
+        assert_eq!(limits.max_write() as u128, of_one_file.min(i32::MAX as u128));
+        assert!(limits.range_count().is_power_of_two() && limits.queue_count().is_power_of_two());
+        assert!(limits.range_count() >= 4 * limits.operation_count());
+        assert!(limits.queue_count() >= limits.files && limits.vector_count() < 0xFFFF);
     }
 }

@@ -120,7 +120,12 @@ impl<S: Storage> Engine<S> {
         match self.files.records.at(slot).health {
             Health::Announced(errno) => Err(StorageIoError::Io(errno)),
             Health::Failed(_) | Health::Sound if kind == Kind::Sync => self.accept_sync(slot),
-            Health::Failed(_) | Health::Sound => self.accept_cancelled(slot, kind, len),
+            Health::Failed(_) | Health::Sound => {
+                if kind == Kind::Append {
+                    self.append_offset(slot, len)?;
+                }
+                self.accept_cancelled(slot, kind, len)
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::{
     Engine,
     file::{AppendGate, Health},
-    operation::{ANNOUNCES_APPEND_FAILURE, ANNOUNCES_FAILURE, NOTABLE, ORPHAN},
+    operation::{ANNOUNCES_APPEND_FAILURE, ANNOUNCES_FAILURE, NOTABLE, ORPHAN, Operation},
     storage::Storage,
 };
 use crate::{CompletionSink, IoCompletion, table::completion_queue::BATCH};
@@ -27,9 +27,27 @@ impl<S: Storage> Engine<S> {
         let mut delivered = 0;
         while self.finished.count() > 0 {
             let mut batch = [IoCompletion { token: 0, result: 0 }; BATCH];
-            let offered = self.finished.peek(&self.operations.records, &mut batch);
+            let first = self.finished.first();
+            let file = self.operations.records.at(first).file;
+            // Mostly a batch is of one file and has nothing notable: then it is settled as a whole.
+            let (mut other, mut flags) = (0, 0);
+            let (offered, peeked) = self.finished.peek(
+                &self.operations.records,
+                &mut batch,
+                |operation: &Operation| {
+                    other |= operation.file ^ file;
+                    flags |= operation.flags;
+                },
+            );
             let taken = sink.take(batch.get(..offered).unwrap_or_default()).min(offered);
-            self.hand_back(taken as u32);
+            if taken == offered && other == 0 && flags & NOTABLE == 0 {
+                let record = self.files.records.at_mut(u32::from(file));
+                self.operations.settle(&mut record.held, taken as u32);
+                self.finished.drop_front(taken as u32, peeked.behind);
+                self.operations.free_chain(first, peeked.last);
+            } else {
+                self.hand_back(taken as u32);
+            }
             delivered += taken;
             if taken < offered {
                 break;
@@ -39,33 +57,19 @@ impl<S: Storage> Engine<S> {
         delivered
     }
 
-    /// The `count` oldest finished operations have been delivered: frees their slots.
-    #[inline]
+    /// The `count` oldest finished operations have been delivered: frees their slots one by one.
+    #[inline(never)]
     fn hand_back(&mut self, count: u32) {
-        if count == 0 {
-            return;
-        }
-        let first = self.finished.first();
-        let (mut index, mut last) = (first, first);
-        // Neighbours are mostly of one file: their accounts are settled together.
-        let mut slot = u32::from(self.operations.records.at(first).file);
-        let mut of_slot = 0;
         for _ in 0..count {
+            let index = self.finished.first();
             let operation = self.operations.records.at(index);
-            let (file, flags) = (u32::from(operation.file), operation.flags);
-            (last, index) = (index, operation.links.next);
-            if file != slot {
-                self.operations.settle(&mut self.files.records.at_mut(slot).held, of_slot);
-                (slot, of_slot) = (file, 0);
-            }
-            of_slot += 1;
+            let (slot, flags) = (u32::from(operation.file), operation.flags);
+            self.finished.drop_front(1, operation.links.next);
+            self.operations.release(index, &mut self.files.records.at_mut(slot).held);
             if flags & NOTABLE != 0 {
-                self.announce(file, flags);
+                self.announce(slot, flags);
             }
         }
-        self.operations.settle(&mut self.files.records.at_mut(slot).held, of_slot);
-        self.finished.drop_front(count, index);
-        self.operations.free_chain(first, last);
     }
 
     #[cold]

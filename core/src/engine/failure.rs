@@ -51,7 +51,6 @@ impl<S: Storage> Engine<S> {
             return;
         }
         file.health = Health::Failed(errno);
-        file.append_next = NIL;
         file.write_next = NIL;
         let mut index = file.writes.head;
         self.operations.records.at_mut(announcer).flags |= ANNOUNCES_FAILURE;
@@ -73,20 +72,22 @@ impl<S: Storage> Engine<S> {
     pub(super) fn cancel_stopped_appends(&mut self, slot: u32) {
         let file = self.files.records.at(slot);
         let is_draining = matches!(file.append_gate, AppendGate::Draining(_));
-        if file.health != Health::Sound && file.lanes[0].leader == NIL && !is_draining {
+        if file.health != Health::Sound && !file.has_append_request() && !is_draining {
             self.cancel_appends(slot);
         }
     }
 
-    /// Cancels all appends of the file, in order.
+    /// Cancels all appends of the file, in order. None of them is with the executor.
     pub(super) fn cancel_appends(&mut self, slot: u32) {
         loop {
             let index = self.files.records.at(slot).appends.head;
             if index == NIL {
-                return;
+                break;
             }
             self.finish(index, Err(Errno::CANCELED));
         }
+        let file = self.files.records.at_mut(slot);
+        self.blocks.drain(&mut file.chain, &mut file.packing);
     }
 
     /// The file has something to continue at once: a rest to send, or a sync to look at.

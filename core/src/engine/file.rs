@@ -4,20 +4,21 @@
 //! - `appends`, `writes` and `syncs` are each in the order of their tokens;
 //! - appends are adjacent: each begins where the one before it ends, and the last ends at `tail`
 //!   (while `append_gate` is `Open`);
-//! - `append_next` is the first append not handed to the executor, `write_next` the first write
-//!   that no start has looked at yet; both `NIL` if there is none;
-//! - `lanes[0]` leads the older append request, which holds the oldest append; `lanes[1]` is empty
-//!   while `lanes[0]` is;
+//! - while appends are unfinished, `sent` is how far the stream was handed to the executor, and the
+//!   lanes hold what of that is unfinished: `lanes[older_lane]` the older range, which begins in the
+//!   oldest append, the other lane the range behind it; it is empty while the older one is;
+//! - `write_next` is the first write that no start has looked at yet, `NIL` if there is none;
 //! - every positional write accepted so far ends at or before `write_end`, and at or before `tail`
 //!   unless the tail was put back by a failed append.
 
 use crate::{
-    Errno,
+    Errno, RequestId,
     limits::APPEND_LANES,
     table::{
-        buffer_ring::Packing,
+        buffer_ring::{Packing, chain::Chain},
         fd_table::{Entry, Serials},
         list::List,
+        piece_table::NO_VECTOR,
         records::NIL,
     },
 };
@@ -39,17 +40,50 @@ pub(crate) enum AppendGate {
     Never,
 }
 
-/// One of the append requests in flight.
+/// How far one of the append requests is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LaneStage {
+    /// No request.
+    Empty,
+    /// With the executor.
+    Sent,
+    /// Answered, but not to be looked at before the request ahead of it.
+    Landed(Outcome),
+    /// Was with the executor; the rest goes out again at once.
+    Again,
+}
+
+/// One of the append requests in flight: a range of the stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lane {
-    /// The operation that leads the request, `NIL` for none.
-    pub(crate) leader: u32,
-    /// The answer, if it came before that of the request ahead.
-    pub(crate) landed: Option<Outcome>,
+    /// What is still to be written.
+    pub(crate) begin: u64,
+    pub(crate) end: u64,
+    /// Tells this request from every other.
+    pub(crate) id: RequestId,
+    pub(crate) started_ns: u64,
+    pub(crate) stage: LaneStage,
+    /// The piece array, or `NO_VECTOR`.
+    pub(crate) vector: u16,
+    /// Times it was sent in vain since it last made progress.
+    pub(crate) attempts: u8,
 }
 
 impl Lane {
-    pub(crate) const EMPTY: Self = Self { leader: NIL, landed: None };
+    pub(crate) const EMPTY: Self = Self {
+        begin: 0,
+        end: 0,
+        id: RequestId::from_u64(RequestId::NONE),
+        started_ns: 0,
+        stage: LaneStage::Empty,
+        vector: NO_VECTOR,
+        attempts: 0,
+    };
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stage == LaneStage::Empty
+    }
 }
 
 /// A failed write or append that no sync has reported.
@@ -75,8 +109,9 @@ pub struct OpenFile {
     pub(crate) serials: Serials,
     pub(crate) tail: u64,
     pub(crate) appends: List,
-    pub(crate) append_next: u32,
+    pub(crate) sent: u64,
     pub(crate) append_gate: AppendGate,
+    pub(crate) chain: Chain,
     pub(crate) packing: Packing,
     pub(crate) held: u32,
     pub(crate) limit: u64,
@@ -89,20 +124,20 @@ pub struct OpenFile {
     pub(crate) is_filtered: bool,
     /// Positional writes in flight or queued that the range filter does not count.
     pub(crate) wide: u32,
-    /// The hull of the positional writes in flight or queued.
-    pub(crate) hull_begin: u64,
-    pub(crate) hull_end: u64,
     pub(crate) write_end: u64,
 
     pub(crate) lanes: [Lane; APPEND_LANES],
+    pub(crate) older_lane: u8,
     pub(crate) syncs: List,
     /// Syncs at the front of `syncs` that the OS call in flight serves.
     pub(crate) flying: u32,
-    /// Operations in stage `Again`.
+    /// Writes in stage `Again`.
     pub(crate) again: u32,
+    /// The tail when the newest sync was accepted.
+    pub(crate) sync_tail: u64,
     pub(crate) unreported: Option<Failure>,
     pub(crate) health: Health,
-    /// The end of the furthest append handed to the executor.
+    /// The furthest that appends were handed to the executor.
     pub(crate) sent_end: u64,
     /// Operations of earlier registrations of this slot, finished and not delivered.
     pub(crate) orphans: u32,
@@ -120,8 +155,9 @@ impl OpenFile {
         serials: Serials::FREE,
         tail: 0,
         appends: List::EMPTY,
-        append_next: NIL,
+        sent: 0,
         append_gate: AppendGate::Open,
+        chain: Chain::EMPTY,
         packing: Packing::EMPTY,
         held: 0,
         limit: 0,
@@ -130,13 +166,13 @@ impl OpenFile {
         blocked: 0,
         is_filtered: false,
         wide: 0,
-        hull_begin: 0,
-        hull_end: 0,
         write_end: 0,
         lanes: [Lane::EMPTY; APPEND_LANES],
+        older_lane: 0,
         syncs: List::EMPTY,
         flying: 0,
         again: 0,
+        sync_tail: 0,
         unreported: None,
         health: Health::Sound,
         sent_end: 0,
@@ -147,6 +183,16 @@ impl OpenFile {
         is_fenced: false,
         had_full_sync: false,
     };
+
+    /// Whether a part of the stream is with the executor, or goes there again.
+    pub(crate) fn has_append_request(&self) -> bool {
+        !self.lanes[usize::from(self.older_lane & 1)].is_empty()
+    }
+
+    /// Whether appends were stopped: what is not with the executor will not be.
+    pub(crate) fn is_stream_stopped(&self) -> bool {
+        self.append_gate != AppendGate::Open || self.health != Health::Sound
+    }
 
     /// Nothing accepted on this file is unfinished.
     pub(crate) const fn is_idle(&self) -> bool {

@@ -7,8 +7,9 @@
 use super::{
     Engine,
     admission::range_end,
-    executor::Executor,
-    operation::{Kind, Operation},
+    executor::{Executor, Outcome},
+    file::AppendGate,
+    operation::Kind,
     retry::{Verdict, judge},
     storage::Storage,
 };
@@ -27,24 +28,21 @@ impl<S: Storage> Engine<S> {
         offset: u64,
         executor: &mut E,
     ) -> Result<u64, StorageIoError> {
-        let Some(slot) = self.files.live(fd) else {
+        let Some(file) = self.files.live_mut(fd) else {
             return self.submit_gated(fd, Kind::Write, data.len());
         };
         let end = range_end(self.max_write, data.len(), offset)?;
         if data.is_empty() {
-            return self.accept_finished(slot, Kind::Write, 0, 0);
+            return self.accept_finished(u32::from(fd.slot), Kind::Write, 0, 0);
         }
-        let (index, token) = self.accept_inline(slot, Kind::Write, data.len())?;
-        let file = self.files.records.at_mut(slot);
-        file.tail = file.tail.max(end);
-        file.write_end = file.write_end.max(end);
-        if let Err(errno) = self.execute(slot, token, index, data, offset, executor) {
-            self.end_inline(slot, index, token, errno);
-            if !errno.keeps_file_usable() {
-                self.fail_file(slot, errno, index);
-            }
+        let Some(index) = self.operations.claim(&mut file.held) else {
+            return Err(self.refuse_full());
+        };
+        if end > file.write_end {
+            file.write_end = end;
+            file.tail = file.tail.max(end);
         }
-        Ok(token)
+        self.execute(fd, Kind::Write, index, data, offset, executor)
     }
 
     /// [`Engine::submit_append`], executed before it returns.
@@ -58,25 +56,20 @@ impl<S: Storage> Engine<S> {
         data: &[u8],
         executor: &mut E,
     ) -> Result<u64, StorageIoError> {
-        let Some(slot) = self.files.live(fd) else {
+        let Some(file) = self.files.live_mut(fd) else {
             return self.submit_gated(fd, Kind::Append, data.len());
         };
-        let Some(offset) = self.append_offset(slot, data.len())? else {
-            return self.accept_cancelled(slot, Kind::Append, data.len());
+        let offset = file.tail;
+        let has_room =
+            data.len() <= self.max_write && data.len() as u64 <= file.limit.saturating_sub(offset);
+        if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
+            return self.append_otherwise(fd, data.len());
+        }
+        let Some(index) = self.operations.claim(&mut file.held) else {
+            return Err(self.refuse_full());
         };
-        if data.is_empty() {
-            return self.accept_finished(slot, Kind::Append, 0, 0);
-        }
-        let (index, token) = self.accept_inline(slot, Kind::Append, data.len())?;
-        let end = offset + data.len() as u64;
-        self.files.records.at_mut(slot).tail = end;
-        if let Err(errno) = self.execute(slot, token, index, data, offset, executor) {
-            let file = self.files.records.at_mut(slot);
-            file.sent_end = file.sent_end.max(end);
-            self.end_inline(slot, index, token, errno);
-            self.append_failed(slot, index, offset, errno);
-        }
-        Ok(token)
+        file.tail = offset + data.len() as u64;
+        self.execute(fd, Kind::Append, index, data, offset, executor)
     }
 
     /// [`Engine::submit_datasync`], executed before it returns.
@@ -95,65 +88,62 @@ impl<S: Storage> Engine<S> {
         Ok(token)
     }
 
-    /// Accepts an operation as finished with success, which it is when the call returns unless
-    /// [`Engine::end_inline`] says otherwise.
-    #[inline]
-    fn accept_inline(
-        &mut self,
-        slot: u32,
-        kind: Kind,
-        len: usize,
-    ) -> Result<(u32, u64), StorageIoError> {
-        let file = self.files.records.at_mut(slot);
-        let Some(index) = self.operations.claim(&mut file.held) else {
-            return Err(self.refuse_full());
-        };
-        let token = self.next_token(len);
-        *self.operations.records.at_mut(index) = Operation {
-            token,
-            len: len as u32,
-            result: len as i32,
-            file: slot as u16,
-            kind,
-            ..Operation::EMPTY
-        };
-        self.finished.push(&mut self.operations.records, index);
-        Ok((index, token))
-    }
-
-    #[cold]
-    fn end_inline(&mut self, slot: u32, index: u32, token: u64, errno: Errno) {
-        self.operations.records.at_mut(index).result = -errno.number();
-        self.record_failure(slot, token, errno);
-    }
-
-    /// Writes all of `data`, with the same bounds on retries as a queued write.
+    /// Accepts the operation and executes it. Its record says success until proven otherwise.
     #[inline]
     fn execute<E: Executor>(
         &mut self,
-        slot: u32,
-        token: u64,
+        fd: IoFd,
+        kind: Kind,
         index: u32,
         data: &[u8],
         offset: u64,
         executor: &mut E,
-    ) -> Result<(), Errno> {
-        let id = RequestId::new(token, index);
+    ) -> Result<u64, StorageIoError> {
+        let token = self.next_token;
+        self.next_token += 1;
+        self.stats.bytes += data.len() as u64;
+        self.stats.write_requests += 1;
+        let operation = self.operations.records.at_mut(index);
+        operation.token = token;
+        operation.result = data.len() as i32;
+        operation.file = fd.slot;
+        operation.flags = 0;
+        self.finished.push(&mut self.operations.records, index);
         let mut piece = Piece::EMPTY;
-        let mut rest = data;
-        let mut offset = offset;
+        let pieces = Pieces::of(data, &mut piece);
+        let id = RequestId::new(token, index);
+        let outcome = executor.write(id, FileSlot(fd.slot), pieces, offset);
+        if outcome != Some(Ok(data.len() as u32)) {
+            let first = outcome.unwrap_or(Err(Errno::IO));
+            if let Err(errno) = self.go_on(id, fd.slot, first, data, offset, executor) {
+                self.fail_inline(u32::from(fd.slot), kind, index, offset, errno);
+            }
+        }
+        Ok(token)
+    }
+
+    /// Sends the rest after a short or failed write, with the same bounds on retries as a queued
+    /// write has.
+    #[cold]
+    fn go_on<E: Executor>(
+        &mut self,
+        id: RequestId,
+        slot: u16,
+        first: Outcome,
+        data: &[u8],
+        offset: u64,
+        executor: &mut E,
+    ) -> Result<(), Errno> {
+        let mut piece = Piece::EMPTY;
+        let (mut outcome, mut rest, mut offset) = (first, data, offset);
         let mut attempts = 0;
         loop {
-            self.stats.write_requests += 1;
-            let pieces = Pieces::of(rest, &mut piece);
-            let outcome = executor.write(id, FileSlot::at(slot), pieces, offset);
-            debug_assert!(outcome.is_some(), "an inline executor answers at once");
-            match judge(outcome.unwrap_or(Err(Errno::IO)), attempts) {
+            match judge(outcome, attempts) {
                 Verdict::Progress(byte_count) => {
-                    let Some(behind) = rest.get(byte_count as usize..).filter(|r| !r.is_empty())
-                    else {
+                    let behind = rest.get(byte_count as usize..).unwrap_or_default();
+                    if behind.is_empty() {
                         return Ok(());
-                    };
+                    }
                     self.stats.short_results += 1;
                     rest = behind;
                     offset += u64::from(byte_count);
@@ -165,6 +155,25 @@ impl<S: Storage> Engine<S> {
                 }
                 Verdict::Failed(errno) => return Err(errno),
             }
+            self.stats.write_requests += 1;
+            let pieces = Pieces::of(rest, &mut piece);
+            let answer = executor.write(id, FileSlot(slot), pieces, offset);
+            outcome = answer.unwrap_or(Err(Errno::IO));
+        }
+    }
+
+    #[cold]
+    fn fail_inline(&mut self, slot: u32, kind: Kind, index: u32, offset: u64, errno: Errno) {
+        let operation = self.operations.records.at_mut(index);
+        let (token, len) = (operation.token, operation.result as u64);
+        operation.result = -errno.number();
+        self.record_failure(slot, token, errno);
+        if kind == Kind::Append {
+            let file = self.files.records.at_mut(slot);
+            file.sent_end = file.sent_end.max(offset + len);
+            self.append_failed(slot, index, offset, errno);
+        } else if !errno.keeps_file_usable() {
+            self.fail_file(slot, errno, index);
         }
     }
 }

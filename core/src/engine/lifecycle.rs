@@ -108,6 +108,7 @@ impl<S: Storage> Engine<S> {
         debug_assert!(self.is_idle(file), "closed with I/O on its way");
         let record = self.files.records.at_mut(slot);
         self.blocks.close(&mut record.packing);
+        self.blocks.close_chain(&mut record.chain, &mut record.packing);
         let is_beyond = record.sent_end > record.tail;
         let is_cut = is_beyond && !record.is_segment && record.health == Health::Sound;
         let cut = is_cut.then_some(record.tail);
@@ -154,7 +155,6 @@ impl<S: Storage> Engine<S> {
                 }
             }
             let file = self.files.records.at_mut(slot);
-            file.append_next = NIL;
             file.write_next = NIL;
             file.again = 0;
             file.flying = 0;

@@ -11,7 +11,8 @@
 //! | `admission` | may this submission be taken? |
 //! | `order` | does this write overlap something in flight? |
 //! | `write`, `append`, `sync` | accepting, starting and finishing each kind |
-//! | `run` | adjacent operations → one request |
+//! | `stream` | ranges of a file's append stream → requests |
+//! | `run` | adjacent positional writes → one request |
 //! | `retry` | what an answer means |
 //! | `failure` | what fails with what |
 //! | `schedule` | which file goes next; answers → the kind they belong to |
@@ -40,6 +41,7 @@ mod retry;
 mod run;
 mod schedule;
 mod status;
+mod stream;
 mod sync;
 mod write;
 

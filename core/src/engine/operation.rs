@@ -1,8 +1,9 @@
 //! [`Operation`]: the record of one accepted token, from acceptance to delivery.
 //!
 //! A record is one cache line and is on exactly one list at a time: free; its file's appends,
-//! writes or syncs; or the completion queue. Writes and appends that leave together form a *run*:
-//! consecutive records of a list, adjacent in the file, whose first one leads the request.
+//! writes or syncs; or the completion queue. Writes that leave together form a *run*: consecutive
+//! records of the list, adjacent in the file, whose first one leads the request. Appends leave as
+//! ranges of their file's stream (`file::Lane`); of theirs, stage, place and run mean nothing.
 
 use crate::{
     IoCompletion,
@@ -33,8 +34,6 @@ pub(crate) enum Stage {
     Queued,
     /// With the executor; the leader of the run has the request.
     Sent,
-    /// Answered, but not to be looked at before the append request ahead of it.
-    Landed,
     /// Was with the executor and goes out again at once.
     Again,
     /// Finished: on the completion queue.
@@ -71,7 +70,8 @@ pub struct Operation {
     pub(crate) place: Place,
     /// Operations in the request it leads, 0 if it leads none.
     pub(crate) run: u32,
-    /// Of a sync that is not `Done`: the failure it will report, 0 for none.
+    /// What the completion will say, unless it fails: the length. Of a sync: the failure it will
+    /// report, or 0.
     pub(crate) result: i32,
     pub(crate) file: u16,
     pub(crate) vector: u16,
@@ -103,6 +103,31 @@ impl Operation {
         flags: 0,
         attempts: 0,
     };
+
+    /// Makes this record that of a queued write or append. What is only read after it was handed
+    /// over or finished is left as it is.
+    #[inline]
+    pub(crate) fn begin(
+        &mut self,
+        (token, kind, file): (u64, Kind, u16),
+        (offset, len): (u64, u32),
+        (links, place): (Links, Place),
+    ) {
+        self.token = token;
+        self.offset = offset;
+        self.links = links;
+        self.len = len;
+        self.done = 0;
+        self.place = place;
+        self.run = 0;
+        self.result = len as i32;
+        self.file = file;
+        self.vector = NO_VECTOR;
+        self.kind = kind;
+        self.stage = Stage::Queued;
+        self.flags = 0;
+        self.attempts = 0;
+    }
 
     #[inline]
     pub(crate) const fn end(&self) -> u64 {

@@ -1,13 +1,14 @@
 //! Does this write overlap something in flight or queued on its file?
 //!
-//! Three tests, each cheaper than the next and nearly always the last one needed: the hull of what
-//! is in flight (sequential writers pass), the range filter (random writers pass; it is filled when
-//! a write first falls into the hull), the operations themselves. A write that overlaps waits until it is its file's oldest.
+//! Three tests, each cheaper than the next and nearly always the last one needed: whether the write
+//! begins where nothing was written yet (sequential writers pass), the range filter (random writers
+//! pass; it is filled when one is first needed), the operations themselves. A write that overlaps
+//! waits until it is its file's oldest.
 //!
-//! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 is outside the hull. A
-//! write at 4096..8192 is inside it, its granule is taken, and the comparison finds it disjoint. A
-//! write at 4000..4100 overlaps the first and waits; so does a later one at 4096..8192 that
-//! overlaps the waiting one, so the three keep their order.
+//! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 moves forward. A write
+//! at 4096..8192 does not, its granule is taken, and the comparison finds it disjoint. A write at
+//! 4000..4100 overlaps the first and waits; so does a later one at 4096..8192 that overlaps the
+//! waiting one, so the three keep their order.
 
 use super::{file::OpenFile, operation::Operation};
 use crate::{
@@ -33,23 +34,21 @@ pub(super) fn overlaps<O: Slots<Operation>, R: Slots<u32>>(
             return true;
         }
     }
-    if offset >= file.hull_end || end <= file.hull_begin {
+    // Nothing was ever written there: the writer moves forward.
+    if offset >= file.write_end || file.writes.is_empty() {
         return false;
     }
-    overlaps_in_hull(operations, ranges, file, slot, (offset, end))
+    overlaps_write(operations, ranges, file, slot, (offset, end))
 }
 
 #[inline(never)]
-fn overlaps_in_hull<O: Slots<Operation>, R: Slots<u32>>(
+fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
     operations: &Records<Operation, O>,
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
     slot: u16,
     (offset, end): (u64, u64),
 ) -> bool {
-    if file.writes.is_empty() {
-        return false;
-    }
     if !file.is_filtered {
         begin_filtering(operations, ranges, file, slot);
     }
@@ -70,8 +69,8 @@ fn overlaps_in_hull<O: Slots<Operation>, R: Slots<u32>>(
     false
 }
 
-/// The first write inside the hull: from here until the file has no write left, the filter counts
-/// them all. Writers that only move forward never pay for it.
+/// The first write that does not move forward: from here until the file has no write left, the
+/// filter counts them all. Writers that only move forward never pay for it.
 #[cold]
 fn begin_filtering<O: Slots<Operation>, R: Slots<u32>>(
     operations: &Records<Operation, O>,
@@ -96,13 +95,6 @@ pub(super) fn enter<R: Slots<u32>>(
     slot: u16,
     (offset, end): (u64, u64),
 ) {
-    if file.writes.is_empty() {
-        file.hull_begin = offset;
-        file.hull_end = end;
-    } else {
-        file.hull_begin = file.hull_begin.min(offset);
-        file.hull_end = file.hull_end.max(end);
-    }
     if file.is_filtered {
         enter_filter(ranges, file, slot, (offset, end));
     }
@@ -128,9 +120,18 @@ pub(super) fn leave<R: Slots<u32>>(
     slot: u16,
     (offset, end): (u64, u64),
 ) {
-    if !file.is_filtered {
-        return;
+    if file.is_filtered {
+        leave_filter(ranges, file, slot, (offset, end));
     }
+}
+
+#[inline(never)]
+fn leave_filter<R: Slots<u32>>(
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    slot: u16,
+    (offset, end): (u64, u64),
+) {
     match narrow(offset, end) {
         Some(granules) => ranges.remove(slot, granules),
         None => file.wide -= 1,

@@ -1,37 +1,39 @@
-//! Adjacent operations → one request.
+//! Adjacent positional writes → one request.
 //!
-//! A *run* is a row of operations of one list, each beginning in the file where the one before it
-//! ends. Their data is gathered into as few contiguous pieces as it has in the blocks: packed
-//! neighbours make one piece. The first operation leads: it has the request id, the piece array and
-//! the number of operations.
+//! A *run* is a row of writes of one file, each beginning where the one before it ends. Their data
+//! is gathered into as few contiguous pieces as it has in the blocks: packed neighbours make one
+//! piece. The first write leads: it has the request id, the piece array and the number of writes.
 //!
-//! Worked example: three appends of 40 KiB lie in blocks of 64 KiB at block 0 byte 0, block 0 byte
-//! 40 Ki and block 1 byte 16 Ki. They leave as one request of 120 KiB in two pieces (or one, if the
-//! blocks are neighbours). The kernel writes 50 KiB: the first append is finished, 10 KiB of the
-//! second are done, and it leads the request for the rest.
+//! Worked example: three writes of 40 KiB lie at block 0 byte 0, block 1 byte 0 and block 2 byte 0.
+//! They leave as one request of 120 KiB in three pieces. The kernel writes 50 KiB: the first write is
+//! finished, 10 KiB of the second are done, and it leads the request for the rest.
 //!
-//! A request ends before an operation that would not fit whole (1 MiB, 17 pieces, or no piece array
+//! A request ends before a write that would not fit whole (1 MiB, 17 pieces, or no piece array
 //! left), except that its leader may go in parts.
 
 use super::{
     Engine,
     executor::{Executor, Outcome},
-    operation::{CONTINUED, Operation, Stage},
+    operation::{CONTINUED, Stage},
     storage::Storage,
 };
 use crate::{
-    FileSlot, Piece, Pieces,
+    FileSlot, Piece, Pieces, RequestId,
     limits::{MAX_REQUEST_BYTES, PIECES_PER_VECTOR},
     table::{buffer_ring::Place, piece_table::NO_VECTOR, records::NIL},
 };
 
 /// The data of a request being assembled.
 #[derive(Clone, Copy)]
-struct Gathered {
+pub(super) struct Gathered {
     /// The last piece; the ones before it are in the array.
     last: Piece,
     count: usize,
-    vector: u16,
+    pub(super) vector: u16,
+}
+
+impl Gathered {
+    pub(super) const NOTHING: Self = Self { last: Piece::EMPTY, count: 0, vector: NO_VECTOR };
 }
 
 /// A request, assembled.
@@ -42,77 +44,57 @@ pub(super) struct Run {
     pub(super) after: u32,
 }
 
+/// An answer, and to which request.
+type Answer = (RequestId, Outcome);
+
 impl<S: Storage> Engine<S> {
     /// Assembles the request that `leader` leads: itself and those queued behind it that join it;
     /// or, if it goes out again, what is left of its run. All of them become `Sent`.
-    #[inline]
+    #[inline(never)]
     pub(super) fn assemble(&mut self, leader: u32) -> Run {
         let first = self.operations.records.at_mut(leader);
-        let rest = first.len - first.done;
-        if first.stage == Stage::Queued
-            && first.flags & CONTINUED == 0
-            && let Some(piece) = self.blocks.piece(first.place, first.done, rest)
-            && piece.byte_count == rest as usize
-        {
-            first.stage = Stage::Sent;
-            first.started_ns = self.now_ns;
-            first.run = 1;
-            let gathered = Gathered { last: piece, count: 1, vector: NO_VECTOR };
-            return Run { gathered, byte_count: rest, after: first.links.next };
-        }
-        self.assemble_run(leader)
-    }
-
-    #[inline(never)]
-    fn assemble_run(&mut self, leader: u32) -> Run {
-        let first = self.operations.records.at(leader);
         // A run that goes out again keeps its operations; a new one takes whoever joins.
         let fixed_count = if first.stage == Stage::Again { first.run } else { 0 };
-        let mut gathered = Gathered { last: Piece::EMPTY, count: 0, vector: NO_VECTOR };
-        let mut index = leader;
-        let mut count = 0;
-        let mut byte_count = 0;
+        let most = if fixed_count == 0 { u32::MAX } else { fixed_count };
+        first.stage = Stage::Sent;
+        first.started_ns = self.now_ns;
+        let (place, skip, rest) = (first.place, first.done, first.len - first.done);
+        let mut is_continued = first.has(CONTINUED) || fixed_count > 0;
+        let mut after = first.links.next;
+        let mut gathered = Gathered::NOTHING;
+        let mut byte_count =
+            self.gather(&mut gathered, place, skip, rest.min(MAX_REQUEST_BYTES), false);
         // Where data packed right behind the last piece would begin.
-        let mut seam = Place { block: NIL, at: 0 };
-        let after = loop {
-            let operation = self.operations.records.at_mut(index);
-            let Operation { place, done, len, links, flags, .. } = *operation;
-            let rest = len - done;
-            if count > 0 && byte_count + rest > MAX_REQUEST_BYTES {
-                break index;
+        let mut seam = self.blocks.place_at(place, skip + byte_count);
+        let mut count = 1;
+        while is_continued && byte_count >= rest && count < most && after != NIL {
+            let operation = self.operations.records.at_mut(after);
+            let (place, len) = (operation.place, operation.len);
+            if byte_count + len > MAX_REQUEST_BYTES {
+                break;
             }
-            if place == seam && done == 0 && self.blocks.is_in_one_block(place, len) {
-                operation.stage = Stage::Sent;
-                operation.started_ns = self.now_ns;
+            operation.stage = Stage::Sent;
+            operation.started_ns = self.now_ns;
+            is_continued = operation.has(CONTINUED) || fixed_count > 0;
+            let next = operation.links.next;
+            if place == seam && self.blocks.is_in_one_block(place, len) {
                 gathered.last.byte_count += len as usize;
                 seam.at += len;
-                byte_count += len;
-                count += 1;
+            } else if self.gather(&mut gathered, place, 0, len, true) == len {
+                seam = self.blocks.place_at(place, len);
             } else {
-                let want = rest.min(MAX_REQUEST_BYTES);
-                let added = self.gather(&mut gathered, place, done, want, count > 0);
-                if added == 0 {
-                    break index;
+                if fixed_count == 0 {
+                    self.operations.records.at_mut(after).stage = Stage::Queued;
                 }
-                self.mark_sent(index);
-                seam = self.blocks.place_at(place, done + added);
-                byte_count += added;
-                count += 1;
-                if added < rest {
-                    break links.next;
-                }
+                break;
             }
-            let next = links.next;
-            let is_last =
-                if fixed_count == 0 { flags & CONTINUED == 0 } else { count == fixed_count };
-            if is_last || next == NIL {
-                break next;
-            }
-            index = next;
-        };
+            byte_count += len;
+            count += 1;
+            after = next;
+        }
         self.store_last(&mut gathered);
         let run = if fixed_count == 0 {
-            self.stats.merged_records += u64::from(count.max(1) - 1);
+            self.stats.merged_records += u64::from(count - 1);
             count
         } else {
             fixed_count
@@ -121,13 +103,6 @@ impl<S: Storage> Engine<S> {
         first.run = run;
         first.vector = gathered.vector;
         Run { gathered, byte_count, after }
-    }
-
-    #[inline]
-    fn mark_sent(&mut self, index: u32) {
-        let operation = self.operations.records.at_mut(index);
-        operation.stage = Stage::Sent;
-        operation.started_ns = self.now_ns;
     }
 
     /// Adds up to `want` bytes from `skip` on of the data at `place`, and returns how many. With
@@ -158,7 +133,7 @@ impl<S: Storage> Engine<S> {
 
     /// Adds a piece, or extends the last one by it. `false`, and nothing changed, if there is no
     /// room. The last piece is not in the array yet.
-    fn push_piece(&mut self, gathered: &mut Gathered, piece: Piece) -> bool {
+    pub(super) fn push_piece(&mut self, gathered: &mut Gathered, piece: Piece) -> bool {
         let last_end = gathered.last.base.wrapping_add(gathered.last.byte_count);
         if gathered.count > 0 && last_end == piece.base {
             gathered.last.byte_count += piece.byte_count;
@@ -180,7 +155,7 @@ impl<S: Storage> Engine<S> {
     }
 
     /// Completes the array with the last piece; a single piece needs none.
-    fn store_last(&mut self, gathered: &mut Gathered) {
+    pub(super) fn store_last(&mut self, gathered: &mut Gathered) {
         if gathered.vector == NO_VECTOR {
             return;
         }
@@ -192,45 +167,70 @@ impl<S: Storage> Engine<S> {
         }
     }
 
-    /// Hands an assembled request to the executor. `Some` is its answer, if it has one already.
+    /// Hands the request of one queued write, all of it in one piece, to the executor: what
+    /// [`Engine::assemble`] and [`Engine::hand_over`] do, without what runs need.
     #[inline]
+    #[allow(unsafe_code)]
+    pub(super) fn hand_over_one<E: Executor>(
+        &mut self,
+        index: u32,
+        piece: Piece,
+        executor: &mut E,
+    ) -> Option<Answer> {
+        let write = self.operations.records.at_mut(index);
+        write.stage = Stage::Sent;
+        write.started_ns = self.now_ns;
+        write.run = 1;
+        self.in_flight += 1;
+        self.stats.write_requests += 1;
+        let id = write.request_id(index);
+        let file = FileSlot(write.file);
+        // SAFETY: as in `hand_over`.
+        let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
+        executor.write(id, file, pieces, write.offset).map(|outcome| (id, outcome))
+    }
+
+    /// Hands an assembled request to the executor. `Some` is its answer, if it has one already.
     #[allow(unsafe_code)]
     pub(super) fn hand_over<E: Executor>(
         &mut self,
         leader: u32,
         run: &Run,
         executor: &mut E,
-    ) -> Option<Outcome> {
+    ) -> Option<Answer> {
         self.in_flight += 1;
         self.stats.write_requests += 1;
         let first = self.operations.records.at(leader);
         let id = first.request_id(leader);
         let file = FileSlot(first.file);
         let offset = first.offset + u64::from(first.done);
-        let Gathered { last, count, vector } = run.gathered;
-        let raw = if vector == NO_VECTOR {
-            core::slice::from_ref(&last)
-        } else {
-            self.vectors.get(vector, count)
-        };
+        let raw = self.raw_pieces(&run.gathered);
         // SAFETY: the pieces lie in blocks on which the run's operations hold references until
         // they are finished, and nothing writes to a part of a block that has an owner. The array,
         // if there is one, is claimed until the request is answered.
         let pieces = unsafe { Pieces::new(raw, run.byte_count) };
-        executor.write(id, file, pieces, offset)
+        executor.write(id, file, pieces, offset).map(|outcome| (id, outcome))
+    }
+
+    /// The array of a request's pieces: of several, the one with a stable address.
+    pub(super) fn raw_pieces<'a>(&'a self, gathered: &'a Gathered) -> &'a [Piece] {
+        if gathered.vector == NO_VECTOR {
+            core::slice::from_ref(&gathered.last)
+        } else {
+            self.vectors.get(gathered.vector, gathered.count)
+        }
     }
 
     /// Hands an assembled request over, and takes its answer if the executor has one already.
     pub(super) fn send<E: Executor>(&mut self, leader: u32, run: &Run, executor: &mut E) {
-        if let Some(outcome) = self.hand_over(leader, run, executor) {
-            self.answered_inline(leader, outcome);
+        if let Some(answer) = self.hand_over(leader, run, executor) {
+            self.answered_inline(answer);
         }
     }
 
     /// An executor answered inside the call.
-    #[inline]
-    pub(super) fn answered_inline(&mut self, leader: u32, outcome: Outcome) {
-        let id = self.operations.records.at(leader).request_id(leader);
+    #[inline(never)]
+    pub(super) fn answered_inline(&mut self, (id, outcome): Answer) {
         self.complete(id, outcome);
     }
 
@@ -249,7 +249,7 @@ impl<S: Storage> Engine<S> {
     #[inline]
     pub(super) fn advance(&mut self, slot: u32, leader: u32, byte_count: u32) -> Option<u32> {
         let file = self.files.records.at_mut(slot);
-        if file.appends.head != leader && (file.writes.head != leader || file.is_filtered) {
+        if file.writes.head != leader || file.is_filtered {
             return self.advance_singly(leader, byte_count);
         }
         let records = &mut self.operations.records;
@@ -269,7 +269,6 @@ impl<S: Storage> Engine<S> {
             left -= rest;
             unfinished -= 1;
             operation.stage = Stage::Done;
-            operation.result = operation.len as i32;
             if !self.blocks.is_in_one_block(operation.place, operation.len) {
                 self.blocks.release(&mut file.packing, operation.place, operation.len);
             } else if operation.place.block == block {
@@ -288,9 +287,7 @@ impl<S: Storage> Engine<S> {
             self.blocks.release_references(&mut file.packing, block, references);
         }
         if ended > 0 {
-            let list =
-                if file.appends.head == leader { &mut file.appends } else { &mut file.writes };
-            list.split_front(records, last);
+            file.writes.split_front(records, last);
             self.finished.push_chain(records, leader, last, ended);
             self.something_ended(slot);
         }

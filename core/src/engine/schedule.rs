@@ -69,21 +69,19 @@ impl<S: Storage> Engine<S> {
             if file.again > 0 {
                 self.resend(slot, executor);
             }
+            self.resend_lane(slot, executor);
             self.start_syncs(slot, executor);
         }
         self.stats.in_flight_peak = self.stats.in_flight_peak.max(self.in_flight);
         (self.stats.kernel_requests() - before) as usize
     }
 
-    /// Sends what goes out again, each request once.
+    /// Sends the writes that go out again, each request once.
     #[cold]
     fn resend<E: Executor>(&mut self, slot: u32, executor: &mut E) {
-        let mut budget = self.files.records.at(slot).again;
         let file = self.files.records.at(slot);
-        let mut index = file.lanes[0].leader;
-        if index == NIL || self.operations.records.at(index).stage != Stage::Again {
-            index = file.writes.head;
-        }
+        let mut budget = file.again;
+        let mut index = file.writes.head;
         while index != NIL && budget > 0 {
             let operation = self.operations.records.at(index);
             if operation.stage == Stage::Again {
@@ -97,8 +95,7 @@ impl<S: Storage> Engine<S> {
             }
             // An executor that answers at once may have taken it off its list.
             let operation = self.operations.records.at(index);
-            let is_listed = operation.kind == Kind::Write && operation.stage != Stage::Done;
-            index = if is_listed {
+            index = if operation.stage != Stage::Done {
                 operation.links.next
             } else {
                 self.files.records.at(slot).writes.head
@@ -109,35 +106,50 @@ impl<S: Storage> Engine<S> {
     /// An executor's answer. An answer that no request in flight has is dropped (and counted).
     #[inline]
     pub fn complete(&mut self, id: RequestId, outcome: Outcome) {
+        let index = id.slot();
+        let Some(operation) = self.operations.records.at_bounded_mut(index) else {
+            return self.complete_otherwise(id, outcome);
+        };
+        let is_simple = operation.stage == Stage::Sent
+            && operation.run == 1
+            && operation.kind == Kind::Write
+            && operation.request_id(index) == id
+            && operation.vector == NO_VECTOR
+            && outcome == Ok(operation.len - operation.done);
+        if !is_simple {
+            return self.complete_otherwise(id, outcome);
+        }
+        self.in_flight -= 1;
+        operation.stage = Stage::Done;
+        let write = *operation;
+        self.write_succeeded(index, write);
+    }
+
+    /// The answer to anything but one write with success, or to nothing.
+    #[inline(never)]
+    fn complete_otherwise(&mut self, id: RequestId, outcome: Outcome) {
+        if let Some(stream) = id.stream() {
+            return self.stream_answered(id, stream, outcome);
+        }
         let leader = id.slot();
-        let Some(operation) = self.operations.records.at_bounded_mut(leader) else {
+        let Some(operation) = self.operations.records.at_bounded(leader) else {
             return self.drop_stale();
         };
         let is_awaited = operation.stage == Stage::Sent && operation.run > 0;
         if !is_awaited || operation.request_id(leader) != id {
             return self.drop_stale();
         }
-        let slot = u32::from(operation.file);
+        let (slot, kind) = (u32::from(operation.file), operation.kind);
         self.in_flight -= 1;
-        let is_simple = operation.kind == Kind::Write
-            && operation.run == 1
-            && operation.vector == NO_VECTOR
-            && outcome == Ok(operation.len - operation.done);
-        if is_simple {
-            operation.stage = Stage::Done;
-            operation.result = operation.len as i32;
-            let write = *operation;
-            return self.write_succeeded(leader, write);
-        }
-        match operation.kind {
+        match kind {
             Kind::Write => self.write_answered(slot, leader, outcome),
-            Kind::Append => self.append_answered(slot, leader, outcome),
+            Kind::Append => self.drop_stale(),
             Kind::Sync => self.sync_answered(slot, leader, outcome),
         }
     }
 
     #[cold]
-    fn drop_stale(&mut self) {
+    pub(super) fn drop_stale(&mut self) {
         self.stats.stale_answers += 1;
     }
 

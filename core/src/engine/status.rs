@@ -4,14 +4,14 @@ use core::time::Duration;
 
 use super::{
     Engine,
-    file::{AppendGate, Health, OpenFile},
+    file::{AppendGate, Health, Lane, LaneStage, OpenFile},
     operation::Stage,
     stats::{FileStatus, Stats},
     storage::Storage,
 };
 use crate::{
     Errno, IoFd, StorageIoError,
-    table::{buffer_ring::Fit, list::List, records::NIL},
+    table::{list::List, records::NIL},
 };
 
 impl OpenFile {
@@ -67,7 +67,7 @@ impl<S: Storage> Engine<S> {
         let file = self.files.records.at(slot);
         let is_taken = match file.health {
             Health::Announced(errno) => return Err(StorageIoError::Io(errno)),
-            Health::Failed(_) => false,
+            Health::Failed(_) => self.append_offset(slot, len).map(|_| false)?,
             Health::Sound => self.append_offset(slot, len)?.is_some(),
         };
         if len > self.max_write {
@@ -78,7 +78,7 @@ impl<S: Storage> Engine<S> {
         }
         // What is accepted only to be cancelled, and what is executed inline, needs no block.
         let needs_blocks = is_taken && len > 0 && self.blocks.has_memory();
-        if needs_blocks && !self.blocks.can_place(&file.packing, len as u32, Fit::Packed) {
+        if needs_blocks && !self.blocks.can_extend(&file.chain, &file.packing, len) {
             return Err(StorageIoError::BufferExhausted);
         }
         Ok(())
@@ -100,10 +100,11 @@ impl<S: Storage> Engine<S> {
     /// `BadFd`.
     pub fn status(&self, fd: IoFd, now_ns: u64) -> Result<FileStatus, StorageIoError> {
         let file = self.files.records.at(self.known(fd)?);
-        let oldest = [file.appends, file.writes, file.syncs]
-            .into_iter()
-            .filter_map(|list| self.oldest_sent(list))
-            .min();
+        let is_flying = |lane: &&Lane| lane.stage == LaneStage::Sent;
+        let appends = file.lanes.iter().filter(is_flying).map(|lane| lane.started_ns);
+        let others =
+            [file.writes, file.syncs].into_iter().filter_map(|list| self.oldest_sent(list));
+        let oldest = appends.chain(others).min();
         Ok(FileStatus {
             pending: file.held - file.orphans,
             oldest_in_flight: oldest.map(|ns| Duration::from_nanos(now_ns.saturating_sub(ns))),
@@ -123,7 +124,7 @@ impl<S: Storage> Engine<S> {
         let mut index = list.head;
         while index != NIL {
             let operation = self.operations.records.at(index);
-            if operation.stage == Stage::Sent && operation.len + operation.run > 0 {
+            if operation.stage == Stage::Sent {
                 let ns = operation.started_ns;
                 oldest = Some(oldest.map_or(ns, |known| known.min(ns)));
             }

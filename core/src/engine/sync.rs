@@ -50,6 +50,7 @@ impl<S: Storage> Engine<S> {
         };
         file.syncs.push_back(&mut self.operations.records, index);
         file.is_fenced = true;
+        file.sync_tail = file.tail;
         if file.appends.is_empty() && file.writes.is_empty() {
             self.mark_urgent(slot);
         }
@@ -124,6 +125,7 @@ impl<S: Storage> Engine<S> {
     }
 
     /// The data-sync that flew for `leader` was answered.
+    #[inline(never)]
     pub(super) fn sync_answered(&mut self, slot: u32, leader: u32, outcome: Outcome) {
         let file = self.files.records.at_mut(slot);
         let mut count = core::mem::take(&mut file.flying);
@@ -146,7 +148,7 @@ impl<S: Storage> Engine<S> {
         }
         let file = self.files.records.at(slot);
         let has_waiting_sync = !file.syncs.is_empty();
-        if file.append_next != NIL {
+        if file.sent < file.tail && !file.appends.is_empty() {
             self.mark_ready(slot);
         }
         if has_waiting_sync {

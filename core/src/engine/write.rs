@@ -9,15 +9,12 @@ use super::{
     admission::range_end,
     executor::{Executor, Outcome},
     failure::mark,
-    operation::{ALONE, BLOCKED, CONTINUED, Kind, Operation, Stage},
+    operation::{ALONE, BLOCKED, CONTINUED, Kind, Operation},
     order,
     retry::{Verdict, judge},
     storage::Storage,
 };
-use crate::{
-    IoFd, StorageIoError,
-    table::{buffer_ring::Fit, records::NIL},
-};
+use crate::{IoFd, StorageIoError, table::records::NIL};
 
 impl<S: Storage> Engine<S> {
     /// Accepts a write of `data` at `offset`; see [`StorageIo::submit_write`](crate::StorageIo::submit_write).
@@ -44,7 +41,7 @@ impl<S: Storage> Engine<S> {
         let Some(index) = self.operations.claim(&mut file.held) else {
             return Err(self.refuse_full());
         };
-        let Some(place) = self.blocks.place(&mut file.packing, data, Fit::Whole) else {
+        let Some(place) = self.blocks.place(&mut file.packing, &mut file.chain, data) else {
             self.operations.release(index, &mut file.held);
             return Err(self.refuse_exhausted());
         };
@@ -53,26 +50,17 @@ impl<S: Storage> Engine<S> {
         let overlaps = order::overlaps(records, &mut self.ranges, file, fd.slot, range);
         // Nothing accepted before a sync is merged with what comes after it.
         let is_fenced = core::mem::take(&mut file.is_fenced);
-        let flags = if overlaps { BLOCKED } else { 0 };
-        file.blocked += u32::from(overlaps);
-        file.tail = file.tail.max(end);
-        file.write_end = file.write_end.max(end);
         order::enter(&mut self.ranges, file, fd.slot, range);
+        if end > file.write_end {
+            file.write_end = end;
+            file.tail = file.tail.max(end);
+        }
         let token = self.next_token;
         self.next_token += 1;
         self.stats.bytes += data.len() as u64;
-        *records.at_mut(index) = Operation {
-            token,
-            offset,
-            len: data.len() as u32,
-            links: file.writes.links_for_back(),
-            place,
-            file: fd.slot,
-            kind: Kind::Write,
-            stage: Stage::Queued,
-            flags,
-            ..Operation::EMPTY
-        };
+        let (len, links) = (data.len() as u32, file.writes.links_for_back());
+        let name = (token, Kind::Write, fd.slot);
+        records.at_mut(index).begin(name, (offset, len), (links, place));
         if let Some(before) = file.writes.push_back_linked(records, index)
             && before.end() == offset
             && !is_fenced
@@ -80,6 +68,10 @@ impl<S: Storage> Engine<S> {
             && before.flags & (BLOCKED | ALONE) == 0
         {
             before.flags |= CONTINUED;
+        }
+        if overlaps {
+            records.at_mut(index).flags = BLOCKED;
+            file.blocked += 1;
         }
         if file.write_next == NIL {
             file.write_next = index;
@@ -94,24 +86,29 @@ impl<S: Storage> Engine<S> {
         self.unblock_oldest(slot, executor);
         let mut index = self.files.records.at(slot).write_next;
         while index != NIL {
-            let write = self.operations.records.at(index);
-            if write.has(BLOCKED) {
-                index = write.links.next;
-                continue;
-            }
             if executor.room() == 0 {
                 self.mark_ready(slot);
                 break;
             }
-            let run = self.assemble(index);
-            match self.hand_over(index, &run, executor) {
-                None => index = run.after,
-                Some(outcome) => {
-                    // The answer may cancel what comes behind.
-                    self.files.records.at_mut(slot).write_next = run.after;
-                    self.answered_inline(index, outcome);
-                    index = self.files.records.at(slot).write_next;
-                }
+            let write = self.operations.records.at(index);
+            let (outcome, after) = if write.flags & (BLOCKED | CONTINUED) == 0
+                && let Some(piece) = self.blocks.whole(write.place, write.len)
+            {
+                let after = write.links.next;
+                (self.hand_over_one(index, piece, executor), after)
+            } else if write.has(BLOCKED) {
+                index = write.links.next;
+                continue;
+            } else {
+                let run = self.assemble(index);
+                (self.hand_over(index, &run, executor), run.after)
+            };
+            index = after;
+            if let Some(outcome) = outcome {
+                // The answer may cancel what comes behind.
+                self.files.records.at_mut(slot).write_next = after;
+                self.answered_inline(outcome);
+                index = self.files.records.at(slot).write_next;
             }
         }
         self.files.records.at_mut(slot).write_next = index;

@@ -1,17 +1,16 @@
 //! [`BufferRing`]: the blocks that data is copied into, once, on its way to the executor.
 //!
-//! Blocks have one size and a stable address. Each file has at most one *open* block into which the
-//! next write or append is packed; a block goes back to the free ones when the last operation with
-//! bytes in it has ended. Data longer than what is left goes on in the next block of a chain.
+//! Blocks have one size and a stable address. A file's appends lie densely in a [`chain`] of blocks;
+//! its positional writes are packed into an open block of their own, and a block of those goes back
+//! to the free ones when the last write with bytes in it has ended. Data longer than what is left
+//! goes on in the next block.
 //!
-//! Worked example with blocks of 8 bytes (in life: 64 KiB). Appends of 5, 5 and 2 bytes land at
-//! block 0 byte 0, block 0 byte 5 (3 bytes there, 2 in block 1) and block 1 byte 2. References:
-//! block 0 has two, block 1 has two. When the first two appends have ended block 0 is free; when
-//! the third has too, block 1 has no reference left but is open: it is filled from its start again.
-//!
-//! A positional write that would straddle two blocks but fits in one starts a fresh block
-//! ([`Fit::Whole`]): it then leaves as one contiguous piece. Appends always use what is left
-//! ([`Fit::Packed`]), so that the bytes of a stream stay dense.
+//! Worked example with blocks of 8 bytes (in life: 64 KiB). Writes of 5, 5 and 2 bytes land at block
+//! 0 byte 0, block 1 byte 0 (they do not fit in the rest of block 0, but in a fresh one: so each
+//! leaves as one contiguous piece) and block 1 byte 5. References: block 0 has one, block 1 has two.
+//! When the first write has ended block 0 is free; when the others have too, block 1 has no
+//! reference left but is open: it is filled from its start again. A write of 20 bytes takes three
+//! fresh blocks, linked, and leaves 4 bytes of the third for the next.
 //!
 //! Invariants: a block on no file's account is free; `references` counts the operations with bytes
 //! in the block; an open block with no references has `fill == 0`; `at < block_bytes`.
@@ -30,6 +29,7 @@ use super::{
     slab::Slab,
 };
 use crate::{Piece, Slots, StableMemory};
+use chain::Chain;
 
 /// The record of one block. Opaque; storage is filled with [`Block::EMPTY`].
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +72,9 @@ pub(crate) struct Place {
     pub(crate) at: u32,
 }
 
-/// Whether data may begin in the rest of a block that is too small for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
-    Packed,
-    Whole,
+impl Place {
+    /// Nowhere: there is no data, or it is found otherwise.
+    pub(crate) const NONE: Self = Self { block: NIL, at: 0 };
 }
 
 #[derive(Debug)]
@@ -96,8 +94,9 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     pub(crate) fn new(slots: S, memory: M, block_bytes: u32, share: u32, file_count: u32) -> Self {
         let blocks = Slab::new(Records::new(slots, Block::EMPTY), share, file_count);
         let block_shift = block_bytes.trailing_zeros();
-        let fits = (memory.byte_count() >> block_shift) as u32;
-        let usable_count = fits.min(blocks.records.count());
+        let fits = memory.byte_count() >> block_shift;
+        let count = blocks.records.count();
+        let usable_count = if fits >= count as usize { count } else { 0 };
         Self { blocks, memory, block_bytes, block_shift, usable_count, in_use: 0, in_use_peak: 0 }
     }
 
@@ -114,40 +113,27 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         Some(unsafe { self.memory.base().add(offset) })
     }
 
-    /// Fresh blocks that `len` bytes need, and how many of the bytes go to the open one.
-    #[inline]
-    fn need(&self, packing: &Packing, len: u32, fit: Fit) -> (u32, u32) {
-        let room = if packing.open == NIL { 0 } else { self.block_bytes - packing.fill };
-        if len <= room {
-            return (0, len);
-        }
-        // An open block with nothing in it is as good as a fresh one.
-        let first = if fit == Fit::Packed || packing.fill == 0 { room } else { 0 };
-        ((len - first).div_ceil(self.block_bytes), first)
-    }
-
     /// Whether there is any memory at all.
     pub(crate) const fn has_memory(&self) -> bool {
         self.usable_count > 0
     }
 
-    /// Whether `place` would find room.
-    pub(crate) fn can_place(&self, packing: &Packing, len: u32, fit: Fit) -> bool {
-        self.usable_count > 0
-            && self.need(packing, len, fit).0 <= self.blocks.available(packing.held)
-    }
-
-    /// Copies `data` (at least one byte) into the file's blocks. `None`, and nothing changed, when
-    /// the file can have no more blocks.
+    /// Copies the `data` of a positional write (at least one byte) into the file's blocks. `None`,
+    /// and nothing changed, when the file can have no more.
     #[inline]
-    pub(crate) fn place(&mut self, packing: &mut Packing, data: &[u8], fit: Fit) -> Option<Place> {
+    pub(crate) fn place(
+        &mut self,
+        packing: &mut Packing,
+        chain: &mut Chain,
+        data: &[u8],
+    ) -> Option<Place> {
         let place = Place { block: packing.open, at: packing.fill };
         // `NIL` is no block, so this finds a missing, a full and a strange block all at once.
         if self.is_inside(place, data.len()) {
             self.fill(packing, data)?;
             return Some(place);
         }
-        self.place_over(packing, data, fit)
+        self.place_over(packing, chain, data)
     }
 
     /// Whether `len` bytes at `place` lie inside one block of the memory.
@@ -156,51 +142,90 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         place.block < self.usable_count && place.at as usize + len <= self.block_bytes as usize
     }
 
-    /// Copies `data` into the open block, if it has room for it.
+    /// Copies `data` to `place`, if it fits in there.
     #[inline]
-    fn fill(&mut self, packing: &mut Packing, data: &[u8]) -> Option<()> {
-        let to = self.address(Place { block: packing.open, at: packing.fill }, data.len())?;
+    fn copy(&mut self, place: Place, data: &[u8]) -> Option<()> {
+        let to = self.address(place, data.len())?;
         // SAFETY: `to` is valid for `data.len()` bytes (`address`). No operation owns them yet, so
         // no kernel reads them; only the ring points to its memory, so the slices are disjoint.
         unsafe { to.as_ptr().copy_from_nonoverlapping(data.as_ptr(), data.len()) };
+        Some(())
+    }
+
+    /// Copies `data` into the open block, if it has room for it.
+    #[inline]
+    fn fill(&mut self, packing: &mut Packing, data: &[u8]) -> Option<()> {
+        self.copy(Place { block: packing.open, at: packing.fill }, data)?;
         packing.fill += data.len() as u32;
         self.blocks.records.at_mut(packing.open).references += 1;
         Some(())
     }
 
     #[cold]
-    fn place_over(&mut self, packing: &mut Packing, data: &[u8], fit: Fit) -> Option<Place> {
-        let (fresh, first) = self.need(packing, data.len() as u32, fit);
-        if self.usable_count == 0 || fresh > self.blocks.available(packing.held) {
+    fn place_over(
+        &mut self,
+        packing: &mut Packing,
+        chain: &mut Chain,
+        data: &[u8],
+    ) -> Option<Place> {
+        self.close_idle(packing);
+        let fresh = self.blocks_for(data.len());
+        if fresh > self.blocks.available(packing.held) {
+            self.close_chain(chain, packing);
+        }
+        if !self.has_memory() || fresh > self.blocks.available(packing.held) {
             return None;
         }
         let mut rest = data;
-        let mut place = None;
-        if first > 0 {
-            place = Some(Place { block: packing.open, at: packing.fill });
-            let (head, tail) = rest.split_at_checked(first as usize)?;
-            self.fill(packing, head)?;
-            rest = tail;
-        }
+        let mut first = None;
         while !rest.is_empty() {
-            let block = self.blocks.claim(&mut packing.held)?;
-            self.in_use += 1;
-            self.in_use_peak = self.in_use_peak.max(self.in_use);
-            *self.blocks.records.at_mut(block) = Block::EMPTY;
-            if place.is_some() {
-                self.blocks.records.at_mut(packing.open).links.next = block;
+            let block = self.take(packing)?;
+            if first.is_none() {
+                first = Some(Place { block, at: 0 });
+                self.close(packing);
             } else {
-                place = Some(Place { block, at: 0 });
+                self.blocks.records.at_mut(packing.open).links.next = block;
             }
-            self.close(packing);
-            packing.open = block;
-            packing.fill = 0;
+            (packing.open, packing.fill) = (block, 0);
             let part = rest.len().min(self.block_bytes as usize);
             let (head, tail) = rest.split_at_checked(part)?;
             self.fill(packing, head)?;
             rest = tail;
         }
-        place
+        first
+    }
+
+    /// Blocks that `len` bytes fill, the last one perhaps in part.
+    const fn blocks_for(&self, len: usize) -> u32 {
+        ((len as u64 + self.block_bytes as u64 - 1) >> self.block_shift) as u32
+    }
+
+    /// Takes a fresh block for a file.
+    fn take(&mut self, packing: &mut Packing) -> Option<u32> {
+        let block = self.blocks.claim(&mut packing.held)?;
+        *self.blocks.records.at_mut(block) = Block::EMPTY;
+        self.in_use += 1;
+        self.in_use_peak = self.in_use_peak.max(self.in_use);
+        Some(block)
+    }
+
+    /// Gives a block back.
+    #[inline(never)]
+    fn give_back(&mut self, packing: &mut Packing, block: u32) {
+        self.in_use = self.in_use.saturating_sub(1);
+        self.blocks.release(block, &mut packing.held);
+    }
+
+    /// Open blocks that hold nothing (0 or 1).
+    const fn idle_count(&self, packing: &Packing) -> u32 {
+        (packing.open != NIL && packing.fill == 0) as u32
+    }
+
+    /// Frees the open block if it holds nothing.
+    fn close_idle(&mut self, packing: &mut Packing) {
+        if packing.fill == 0 {
+            self.close(packing);
+        }
     }
 
     /// Ends the use of the open block for packing; it is free at once if nothing refers to it.
@@ -208,14 +233,22 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         let open = core::mem::replace(&mut packing.open, NIL);
         packing.fill = 0;
         if open != NIL && self.blocks.records.at(open).references == 0 {
-            self.in_use -= 1;
-            self.blocks.release(open, &mut packing.held);
+            self.give_back(packing, open);
         }
     }
 
     /// Gives back the `len` bytes (at least one) of an operation that has ended.
     #[inline]
     pub(crate) fn release(&mut self, packing: &mut Packing, place: Place, len: u32) {
+        if self.is_in_one_block(place, len) {
+            self.release_references(packing, place.block, 1);
+        } else {
+            self.release_chain(packing, place, len);
+        }
+    }
+
+    #[inline(never)]
+    fn release_chain(&mut self, packing: &mut Packing, place: Place, len: u32) {
         let mut block = place.block;
         let mut beyond = u64::from(place.at) + u64::from(len);
         loop {
@@ -245,16 +278,25 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         let record = self.blocks.records.at_mut(block);
         let next = record.links.next;
         debug_assert!(record.references >= count, "a block was given back twice");
-        record.references = record.references.saturating_sub(count);
+        record.references = record.references.wrapping_sub(count);
         if record.references == 0 {
             if block == packing.open {
                 packing.fill = 0;
             } else {
-                self.in_use = self.in_use.saturating_sub(1);
-                self.blocks.release(block, &mut packing.held);
+                self.give_back(packing, block);
             }
         }
         next
+    }
+
+    /// All of an operation's data, if it lies in one block.
+    #[inline]
+    pub(crate) fn whole(&self, place: Place, len: u32) -> Option<Piece> {
+        if !self.is_inside(place, len as usize) {
+            return None;
+        }
+        let base = self.address(place, len as usize)?;
+        Some(Piece { base: base.as_ptr(), byte_count: len as usize })
     }
 
     /// Where the byte that is `skip` bytes into an operation's data lies, or would.
@@ -285,6 +327,8 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         Some(Piece { base: base.as_ptr(), byte_count: byte_count as usize })
     }
 }
+
+pub(crate) mod chain;
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,15 @@ pub(crate) trait Finished: Node {
     fn completion(&self) -> IoCompletion;
 }
 
+/// Where a look at the front of the queue ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peeked {
+    /// The last record seen.
+    pub(crate) last: u32,
+    /// The one behind it.
+    pub(crate) behind: u32,
+}
+
 #[derive(Debug)]
 pub(crate) struct CompletionQueue {
     head: u32,
@@ -61,21 +70,24 @@ impl CompletionQueue {
         self.count += count;
     }
 
-    /// Copies the oldest completions to `batch` and returns how many; they stay queued.
+    /// Copies the oldest completions to `batch`, shows each record to `look`, and returns how many
+    /// there are and where it ended; they stay queued.
     #[inline]
     pub(crate) fn peek<T: Finished, S: Slots<T>>(
         &self,
         records: &Records<T, S>,
         batch: &mut [IoCompletion; BATCH],
-    ) -> usize {
+        mut look: impl FnMut(&T),
+    ) -> (usize, Peeked) {
         let known = self.count as usize;
-        let mut index = self.head;
+        let mut peeked = Peeked { last: self.head, behind: self.head };
         for entry in batch.iter_mut().take(known) {
-            let record = records.at(index);
+            let record = records.at(peeked.behind);
             *entry = record.completion();
-            index = record.links().next;
+            look(record);
+            peeked = Peeked { last: peeked.behind, behind: record.links().next };
         }
-        known.min(BATCH)
+        (known.min(BATCH), peeked)
     }
 
     /// The oldest, if there is one; otherwise the index means nothing.

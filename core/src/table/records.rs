@@ -23,7 +23,8 @@ pub(crate) struct Records<T, S> {
 
 impl<T: Copy, S: Slots<T>> Records<T, S> {
     /// All records set to `empty`.
-    pub(crate) fn new(slots: S, empty: T) -> Self {
+    pub(crate) fn new(mut slots: S, empty: T) -> Self {
+        slots.as_mut_slice().fill(empty);
         Self { slots, spare: empty, record: PhantomData }
     }
 
@@ -80,20 +81,93 @@ fn spare_mut<T>(record: &mut T) -> &mut T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::exercise::{Random, Step, depth, every_sequence, long_run};
+
+    /// The same records in an array and behind a slice, an array to compare with, and an index.
+    struct State<const N: usize> {
+        inline: Records<u16, [u16; N]>,
+        model: [u16; N],
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Operation {
+        Write(u32, u16),
+        WriteBounded(u32, u16),
+    }
+
+    const EMPTY: u16 = 9;
+
+    impl<const N: usize> State<N> {
+        fn new() -> Self {
+            Self { inline: Records::new([0; N], EMPTY), model: [EMPTY; N] }
+        }
+
+        fn step(&mut self, operation: Operation) -> Step {
+            let (index, value) = match operation {
+                Operation::Write(index, value) => {
+                    *self.inline.at_mut(index) = value;
+                    (index, value)
+                }
+                Operation::WriteBounded(index, value) => {
+                    let record = self.inline.at_bounded_mut(index);
+                    assert_eq!(record.is_some(), (index as usize) < N);
+                    let Some(record) = record else { return Step::Nothing };
+                    *record = value;
+                    (index, value)
+                }
+            };
+            self.model[index as usize] = value;
+            assert_eq!(self.inline.count() as usize, N);
+            for index in 0..N as u32 + 2 {
+                let expected = self.model.get(index as usize);
+                assert_eq!(self.inline.at_bounded(index), expected);
+                if let Some(expected) = expected {
+                    assert_eq!(self.inline.at(index), expected);
+                }
+            }
+            Step::Changed
+        }
+    }
 
     #[test]
-    fn a_record_keeps_what_was_written() {
-        let mut inline = Records::new([0u8; 4], 0);
-        let mut memory = [0u8; 4];
-        let mut borrowed = Records::new(&mut memory[..], 0);
-        for i in 0..4 {
-            *inline.at_mut(i) = i as u8 + 1;
-            *borrowed.at_mut(i) = i as u8 + 1;
+    fn every_short_sequence_on_three_records_equals_an_array() {
+        let mut operations = std::vec::Vec::new();
+        for index in 0..3 {
+            operations.extend([Operation::Write(index, 1), Operation::Write(index, 2)]);
         }
-        for i in 0..4 {
-            assert_eq!(*inline.at(i), i as u8 + 1);
-            assert_eq!(*borrowed.at(i), i as u8 + 1);
-        }
-        assert_eq!((inline.count(), borrowed.count()), (4, 4));
+        operations.extend([3, NIL, 2].map(|index| Operation::WriteBounded(index, 3)));
+        let run = every_sequence(&operations, depth(5), State::<3>::new, State::step);
+        assert!(run > 1_000 || cfg!(miri), "{run} sequences");
+    }
+
+    #[test]
+    fn a_long_random_run_on_forty_records_equals_an_array() {
+        let mut state = State::<40>::new();
+        long_run("records", |random: &mut Random| {
+            let value = random.next() as u16;
+            state.step(match random.below(2) {
+                0 => Operation::Write(random.below(40) as u32, value),
+                _ => Operation::WriteBounded(random.below(44) as u32, value),
+            });
+        });
+    }
+
+    #[test]
+    fn what_the_memory_held_before_is_gone() {
+        let mut memory = [7u8; 4];
+        let mut records = Records::new(&mut memory[..], 1);
+        assert!((0..4).all(|index| *records.at(index) == 1));
+        *records.at_mut(2) = 5;
+        assert_eq!(memory, [1, 1, 5, 1]);
+    }
+
+    /// Debug builds say that the engine has a bug; release builds lose the record and go on.
+    #[test]
+    #[cfg_attr(debug_assertions, should_panic(expected = "does not exist"))]
+    fn a_record_that_does_not_exist_is_the_spare_one() {
+        let mut records = Records::new([0u8; 4], 0);
+        *records.at_mut(4) = 3;
+        assert!((0..4).all(|index| *records.at(index) == 0));
+        assert_eq!((*records.at(NIL), records.count()), (3, 4));
     }
 }

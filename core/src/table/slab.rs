@@ -1,7 +1,7 @@
 //! [`Slab`]: which records are free, and how many each file may still take.
 //!
 //! Free records form a chain through their `next` link. Records never used yet are not on it: they
-//! are handed out in order, so building a slab touches none of its memory.
+//! are handed out in order, once the chain is empty.
 //!
 //! Shares: of `count` records, `share` are set aside for each file. A file within its share takes
 //! from what was set aside for it; above that it takes from `common`. Worked example with 2 files,

@@ -1,0 +1,19 @@
+//! What ringzero costs, beside what a user would write instead.
+//!
+//! | command | what it tells |
+//! |---|---|
+//! | `cargo run --release -p ringzero-benches --bin instructions` | user-space instructions per operation, counted by valgrind |
+//! | `cargo run --release -p ringzero-benches --bin beside_pwrite` | records per second beside one `pwrite` per record, interleaved rounds in one run |
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`workload`] | the callers' loops that are measured |
+//! | [`callgrind`] | counting a child's instructions |
+//! | [`rounds`] | medians and ratios of interleaved rounds |
+
+pub mod callgrind;
+pub mod rounds;
+pub mod workload;
+
+/// What the commands end with when something goes wrong.
+pub type Failure = Box<dyn std::error::Error>;

@@ -1,0 +1,247 @@
+//! The requests of an append stream: ranges of it, at most two in flight per file.
+//!
+//! While two requests fly, everything accepted packs behind them in the same blocks and leaves as
+//! one larger request: the slower the disk, the larger the requests. A request may begin and end
+//! inside an append. The older request is settled first, whatever order the answers come in, so
+//! what is finished is always a prefix of the stream.
+//!
+//! Worked example: the stream is 1,000..1,500, of which 1,000..1,200 and 1,200..1,300 fly. The second
+//! is answered: it has *landed* and waits. The first is answered with 150 bytes: appends that end at
+//! or below 1,150 are finished, 1,150..1,200 goes out again. When that is in, the second counts too:
+//! everything below 1,300 is finished, and the next start may send 1,300..1,500.
+//!
+//! *Hold*: while a data-sync flies, appends that another sync waits for do not start. Whoever
+//! submits meanwhile travels with them, so that committers do not split into phases.
+
+use super::{
+    Engine,
+    executor::{Executor, Outcome},
+    file::{AppendGate, Lane, LaneStage},
+    retry::{Verdict, judge},
+    run::Gathered,
+    storage::Storage,
+};
+use crate::{
+    FileSlot, Pieces, RequestId,
+    limits::MAX_REQUEST_BYTES,
+    table::{piece_table::NO_VECTOR, records::NIL},
+};
+
+impl<S: Storage> Engine<S> {
+    /// Starts what of the file's stream may run now.
+    #[inline]
+    pub(super) fn start_appends<E: Executor>(&mut self, slot: u32, executor: &mut E) {
+        loop {
+            let file = self.files.records.at_mut(slot);
+            let older = usize::from(file.older_lane & 1);
+            let lane = if file.lanes[older].is_empty() { older } else { older ^ 1 };
+            let is_full = !file.lanes[lane].is_empty();
+            let has_more = !file.appends.is_empty() && file.sent < file.tail;
+            if is_full || !has_more || file.is_stream_stopped() {
+                return;
+            }
+            // A group that a sync waits for is held while a data-sync flies.
+            if file.flying > 0 && file.sync_tail > file.sent {
+                return;
+            }
+            if executor.room() == 0 {
+                return self.mark_ready(slot);
+            }
+            let begin = file.sent;
+            let end = file.tail.min(begin + u64::from(MAX_REQUEST_BYTES));
+            file.lanes[lane] = Lane { begin, end, ..Lane::EMPTY };
+            self.send_lane(slot, lane, executor);
+        }
+    }
+
+    /// Sends the rest of the older request again.
+    #[cold]
+    pub(super) fn resend_lane<E: Executor>(&mut self, slot: u32, executor: &mut E) {
+        let file = self.files.records.at(slot);
+        let older = usize::from(file.older_lane & 1);
+        if file.lanes[older].stage != LaneStage::Again {
+            return;
+        }
+        if executor.room() == 0 {
+            return self.mark_urgent(slot);
+        }
+        self.send_lane(slot, older, executor);
+    }
+
+    /// Hands what is left of a lane to the executor, or as much of it as one request can carry.
+    #[allow(unsafe_code)]
+    fn send_lane<E: Executor>(&mut self, slot: u32, lane: usize, executor: &mut E) {
+        let lane = lane & 1;
+        let file = self.files.records.at(slot);
+        let (begin, end, chain) = (file.lanes[lane].begin, file.lanes[lane].end, file.chain);
+        let mut gathered = Gathered::NOTHING;
+        let mut position = begin;
+        while position < end {
+            let rest = (end - position) as u32;
+            let Some(piece) = self.blocks.piece_of(&chain, position, rest) else { break };
+            if !self.push_piece(&mut gathered, piece) {
+                break;
+            }
+            position += piece.byte_count as u64;
+        }
+        self.store_last(&mut gathered);
+        self.stats.write_requests += 1;
+        self.in_flight += 1;
+        let id = RequestId::of_stream(self.stats.write_requests, slot as u16, lane);
+        let file = self.files.records.at_mut(slot);
+        let entry = &mut file.lanes[lane];
+        if file.sent == begin {
+            // A new range: what did not fit leaves with the next.
+            entry.end = position;
+            file.sent = position;
+            file.sent_end = file.sent_end.max(position);
+        }
+        entry.id = id;
+        entry.started_ns = self.now_ns;
+        entry.stage = LaneStage::Sent;
+        entry.vector = gathered.vector;
+        let raw = self.raw_pieces(&gathered);
+        // SAFETY: the pieces lie in the chain's blocks, which are not freed before everything in
+        // them is finished, and nothing is written to bytes below the tail. The array, if there is
+        // one, is claimed until the request is answered.
+        let pieces = unsafe { Pieces::new(raw, (position - begin) as u32) };
+        if let Some(outcome) = executor.write(id, FileSlot::at(slot), pieces, begin) {
+            self.complete(id, outcome);
+        }
+    }
+
+    /// A request of the stream was answered.
+    #[inline(never)]
+    pub(super) fn stream_answered(
+        &mut self,
+        id: RequestId,
+        (slot, lane): (u32, usize),
+        outcome: Outcome,
+    ) {
+        let Some(file) = self.files.records.at_bounded_mut(slot) else {
+            return self.drop_stale();
+        };
+        let entry = &mut file.lanes[lane & 1];
+        if entry.id != id || entry.stage != LaneStage::Sent {
+            return self.drop_stale();
+        }
+        entry.stage = LaneStage::Landed(outcome);
+        let vector = core::mem::replace(&mut entry.vector, NO_VECTOR);
+        let is_older = lane == usize::from(file.older_lane);
+        let (begin, attempts) = (entry.begin, entry.attempts);
+        if vector != NO_VECTOR {
+            self.vectors.release(vector);
+        }
+        self.in_flight -= 1;
+        // It counts for the file at once, even if the request ahead of it has not been answered.
+        if let Verdict::Failed(errno) = judge(outcome, attempts)
+            && !errno.keeps_file_usable()
+        {
+            let failed = self.append_at(slot, begin);
+            self.fail_file(slot, errno, failed);
+        }
+        if is_older {
+            self.settle_lanes(slot);
+        }
+    }
+
+    /// The unfinished append that byte `position` of the file belongs to.
+    #[cold]
+    fn append_at(&self, slot: u32, position: u64) -> u32 {
+        let mut index = self.files.records.at(slot).appends.head;
+        while index != NIL {
+            let append = self.operations.records.at(index);
+            if append.end() > position {
+                break;
+            }
+            index = append.links.next;
+        }
+        index
+    }
+
+    /// Settles what has landed, the older request first.
+    fn settle_lanes(&mut self, slot: u32) {
+        loop {
+            let file = self.files.records.at(slot);
+            let older = usize::from(file.older_lane & 1);
+            let LaneStage::Landed(outcome) = file.lanes[older].stage else { break };
+            self.settle_lane(slot, older, outcome);
+            let file = self.files.records.at_mut(slot);
+            if !file.lanes[older].is_empty() {
+                return;
+            }
+            file.older_lane ^= 1;
+        }
+        let file = self.files.records.at(slot);
+        let is_stopped = file.is_stream_stopped();
+        if is_stopped && !file.has_append_request() && !file.appends.is_empty() {
+            self.end_stream(slot);
+        } else if !is_stopped && file.sent < file.tail {
+            self.mark_ready(slot);
+        }
+    }
+
+    /// Settles the older request: its lane is empty afterwards, or goes out again.
+    #[inline]
+    fn settle_lane(&mut self, slot: u32, lane: usize, outcome: Outcome) {
+        let file = self.files.records.at_mut(slot);
+        let is_draining = matches!(file.append_gate, AppendGate::Draining(_));
+        let entry = &mut file.lanes[lane & 1];
+        match judge(outcome, entry.attempts) {
+            _ if is_draining => {
+                // An append ahead of it failed: cancelled, whatever it says.
+                *entry = Lane::EMPTY;
+            }
+            Verdict::Progress(byte_count) => {
+                entry.begin = entry.end.min(entry.begin + u64::from(byte_count));
+                entry.attempts = 0;
+                let (done, is_whole) = (entry.begin, entry.begin == entry.end);
+                entry.stage = if is_whole { LaneStage::Empty } else { LaneStage::Again };
+                if !is_whole {
+                    self.stats.short_results += 1;
+                    self.mark_urgent(slot);
+                }
+                self.finish_below(slot, done);
+            }
+            Verdict::Again => {
+                entry.attempts += 1;
+                entry.stage = LaneStage::Again;
+                self.stats.retries += 1;
+                self.mark_urgent(slot);
+            }
+            Verdict::Failed(errno) => {
+                *entry = Lane::EMPTY;
+                file.append_gate = AppendGate::Draining(errno);
+            }
+        }
+    }
+
+    /// Everything of the stream below `position` is written: finishes the appends that end there.
+    #[inline]
+    fn finish_below(&mut self, slot: u32, position: u64) {
+        let file = self.files.records.at_mut(slot);
+        let records = &mut self.operations.records;
+        let first = file.appends.head;
+        let (mut index, mut last, mut count) = (first, NIL, 0);
+        while index != NIL {
+            let append = records.at(index);
+            if append.end() > position {
+                break;
+            }
+            (last, index) = (index, append.links.next);
+            count += 1;
+        }
+        if count == 0 {
+            return;
+        }
+        file.appends.split_front(records, last);
+        self.finished.push_chain(records, first, last, count);
+        self.stats.merged_records += u64::from(count - 1);
+        if file.appends.is_empty() {
+            self.blocks.drain(&mut file.chain, &mut file.packing);
+        } else {
+            self.blocks.shorten(&mut file.chain, &mut file.packing, position);
+        }
+        self.something_ended(slot);
+    }
+}

@@ -1,0 +1,148 @@
+//! [`Chain`]: the blocks of one file's append stream.
+//!
+//! Appends are dense: byte `p` of the file, for any `p` accepted and not yet finished, lies `p - base`
+//! bytes into the chain, in block `(p - base) / block_bytes`. So nothing has to be remembered per
+//! append, a request is any range of the stream, and finishing up to a position frees whole blocks.
+//!
+//! Worked example with blocks of 8 bytes: appends of 5, 5 and 2 bytes at tail 100. `base` is 100;
+//! block A holds 100..108, block B 108..112. When everything below 107 is finished A stays; below
+//! 110, A is free and `base` is 108. When all is finished B stays open, empty, for the next append,
+//! and `base` will be wherever that begins.
+//!
+//! Invariants: `fill == 0` exactly when the stream has no unfinished byte; `head` leads along `next`
+//! to `open`; the chain's blocks are on the file's account (`Packing::held`).
+
+use super::{BufferRing, Packing, Place};
+use crate::{
+    Piece, Slots, StableMemory,
+    table::{buffer_ring::Block, records::NIL},
+};
+
+/// What one file's stream has of the ring.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chain {
+    base: u64,
+    head: u32,
+    open: u32,
+    fill: u32,
+}
+
+impl Chain {
+    pub(crate) const EMPTY: Self = Self { base: 0, head: NIL, open: NIL, fill: 0 };
+}
+
+impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
+    /// Copies `data` (at least one byte), which goes to `offset` of the file, behind what the chain
+    /// holds. `None`, and nothing changed, when the file can have no more blocks.
+    #[inline]
+    pub(crate) fn extend(
+        &mut self,
+        chain: &mut Chain,
+        packing: &mut Packing,
+        data: &[u8],
+        offset: u64,
+    ) -> Option<()> {
+        if chain.fill == 0 {
+            chain.base = offset;
+        }
+        let place = Place { block: chain.open, at: chain.fill };
+        // `NIL` is no block, so this finds a missing, a full and a strange block all at once.
+        if self.is_inside(place, data.len()) {
+            self.copy(place, data)?;
+            chain.fill += data.len() as u32;
+            return Some(());
+        }
+        self.extend_over(chain, packing, data)
+    }
+
+    #[cold]
+    fn extend_over(&mut self, chain: &mut Chain, packing: &mut Packing, data: &[u8]) -> Option<()> {
+        let fresh = self.fresh_for_chain(chain, data.len());
+        if fresh > self.blocks.available(packing.held) {
+            self.close_idle(packing);
+        }
+        if !self.has_memory() || fresh > self.blocks.available(packing.held) {
+            return None;
+        }
+        let mut rest = data;
+        while !rest.is_empty() {
+            if chain.open == NIL || chain.fill == self.block_bytes {
+                let block = self.take(packing)?;
+                if chain.open == NIL {
+                    chain.head = block;
+                } else {
+                    self.blocks.records.at_mut(chain.open).links.next = block;
+                }
+                (chain.open, chain.fill) = (block, 0);
+            }
+            let part = rest.len().min((self.block_bytes - chain.fill) as usize);
+            let (head, tail) = rest.split_at_checked(part)?;
+            self.copy(Place { block: chain.open, at: chain.fill }, head)?;
+            chain.fill += part as u32;
+            rest = tail;
+        }
+        Some(())
+    }
+
+    /// Fresh blocks that `len` more bytes need.
+    fn fresh_for_chain(&self, chain: &Chain, len: usize) -> u32 {
+        let room = if chain.open == NIL { 0 } else { self.block_bytes - chain.fill };
+        self.blocks_for(len.saturating_sub(room as usize))
+    }
+
+    /// Whether `extend` would find room.
+    pub(crate) fn can_extend(&self, chain: &Chain, packing: &Packing, len: usize) -> bool {
+        let available = self.blocks.available(packing.held) + self.idle_count(packing);
+        self.has_memory() && self.fresh_for_chain(chain, len) <= available
+    }
+
+    /// The contiguous piece that begins at byte `position` of the file, at most `byte_count` long.
+    #[inline]
+    pub(crate) fn piece_of(&self, chain: &Chain, position: u64, byte_count: u32) -> Option<Piece> {
+        let mut block = chain.head;
+        let mut at = position.wrapping_sub(chain.base);
+        while at >= u64::from(self.block_bytes) {
+            block = self.blocks.records.at(block).links.next;
+            at -= u64::from(self.block_bytes);
+        }
+        let at = at as u32;
+        let byte_count = byte_count.min(self.block_bytes - at);
+        let base = self.address(Place { block, at }, byte_count as usize)?;
+        Some(Piece { base: base.as_ptr(), byte_count: byte_count as usize })
+    }
+
+    /// Everything below `position` is finished: frees the blocks that hold nothing else.
+    #[inline]
+    pub(crate) fn shorten(&mut self, chain: &mut Chain, packing: &mut Packing, position: u64) {
+        while chain.head != chain.open
+            && position.wrapping_sub(chain.base) >= u64::from(self.block_bytes)
+        {
+            let next = self.blocks.records.at(chain.head).links.next;
+            self.give_back(packing, chain.head);
+            chain.head = next;
+            chain.base += u64::from(self.block_bytes);
+        }
+    }
+
+    /// The whole stream is finished: all but the open block are free, and that one is empty.
+    #[inline]
+    pub(crate) fn drain(&mut self, chain: &mut Chain, packing: &mut Packing) {
+        while chain.head != chain.open {
+            let next = self.blocks.records.at(chain.head).links.next;
+            self.give_back(packing, chain.head);
+            chain.head = next;
+        }
+        chain.fill = 0;
+    }
+
+    /// Frees the open block too, if the stream is finished: the file closes, or needs it elsewhere.
+    pub(crate) fn close_chain(&mut self, chain: &mut Chain, packing: &mut Packing) {
+        if chain.fill == 0 && chain.open != NIL {
+            self.give_back(packing, chain.open);
+            *chain = Chain::EMPTY;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
