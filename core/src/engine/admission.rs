@@ -94,9 +94,11 @@ impl<S: Storage> Engine<S> {
             return Err(self.refuse_full());
         };
         let token = self.next_token(len);
+        // Behind every position that can ever be written: it is not finished, only cancelled.
+        let offset = MAX_OFFSET;
         let (file, len) = (slot as u16, len as u32);
         *self.operations.records.at_mut(index) =
-            Operation { token, len, file, kind, stage: Stage::Queued, ..Operation::EMPTY };
+            Operation { token, offset, len, file, kind, stage: Stage::Queued, ..Operation::EMPTY };
         let file = self.files.records.at_mut(slot);
         file.appends.push_back(&mut self.operations.records, index);
         Ok(token)
