@@ -1,12 +1,12 @@
 //! The callers' loops that are measured: what a program around the library does per operation, and
 //! nothing else. Every result is checked.
 //!
-//! Each loop keeps up to [`Shape::window`] operations accepted, flushes, polls and looks at each
-//! completion. The figures include this loop.
+//! Each loop keeps up to [`Shape::window`] operations accepted, flushes, polls, looks at each
+//! completion, and waits when there was none. The figures include this loop.
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
-use ringzero::{IoCompletion, IoFd, StorageIo, StorageIoError, to_io_error};
+use ringzero::{IoCompletion, IoFd, StorageIo, StorageIoError, StorageIoExt, to_io_error};
 
 use crate::Failure;
 
@@ -33,7 +33,7 @@ pub enum Place {
 /// # Errors
 /// The first refusal other than *later*, and the first completion that is not a full success.
 pub fn run<const BYTES: usize>(
-    io: &mut impl StorageIo,
+    io: &mut (impl StorageIo + StorageIoExt),
     fd: IoFd,
     shape: Shape,
     count: u64,
@@ -49,7 +49,7 @@ pub fn run<const BYTES: usize>(
 }
 
 #[inline]
-fn drive<I: StorageIo, const BYTES: usize>(
+fn drive<I: StorageIo + StorageIoExt, const BYTES: usize>(
     io: &mut I,
     shape: Shape,
     count: u64,
@@ -78,6 +78,10 @@ fn drive<I: StorageIo, const BYTES: usize>(
             }
         }
         completed += completions.len() as u64;
+        if completions.is_empty() {
+            // Sleep rather than spin: the figures do not depend on how long the kernel takes.
+            io.wait(1, None).map_err(to_io_error)?;
+        }
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ fn null() -> Result<File, Failure> {
     Ok(OpenOptions::new().write(true).open("/dev/null")?)
 }
 
-fn write(mut io: impl StorageIo, shape: Shape, count: u64) -> Result<(), Failure> {
+fn write(mut io: impl StorageIo + StorageIoExt, shape: Shape, count: u64) -> Result<(), Failure> {
     let fd = io.register_fd(null()?).map_err(to_io_error)?;
     workload::run::<64>(&mut io, fd, shape, count)
 }

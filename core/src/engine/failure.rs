@@ -72,7 +72,7 @@ impl<S: Storage> Engine<S> {
     pub(super) fn cancel_stopped_appends(&mut self, slot: u32) {
         let file = self.files.records.at(slot);
         let is_draining = matches!(file.append_gate, AppendGate::Draining(_));
-        if file.health != Health::Sound && !file.has_append_request() && !is_draining {
+        if file.health != Health::Sound && !file.lanes.has_request() && !is_draining {
             self.cancel_appends(slot);
         }
     }

@@ -5,25 +5,23 @@
 //! - appends are adjacent: each begins where the one before it ends, and the last ends at `tail`
 //!   (while `append_gate` is `Open`);
 //! - while appends are unfinished, `sent` is how far the stream was handed to the executor, and the
-//!   lanes hold what of that is unfinished: `lanes[older_lane]` the older range, which begins in the
-//!   oldest append, the other lane the range behind it; it is empty while the older one is;
+//!   lanes hold what of that is unfinished: the older one begins in the oldest append, the other
+//!   behind it;
 //! - `write_next` is the first write that no start has looked at yet, `NIL` if there is none;
 //! - every positional write accepted so far ends at or before `write_end`, and at or before `tail`
 //!   unless the tail was put back by a failed append.
 
 use crate::{
-    Errno, RequestId,
-    limits::APPEND_LANES,
+    Errno,
     table::{
         buffer_ring::{Packing, chain::Chain},
         fd_table::{Entry, Serials},
         list::List,
-        piece_table::NO_VECTOR,
         records::NIL,
     },
 };
 
-use super::executor::Outcome;
+use super::lane::Lanes;
 
 /// Whether appends are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,52 +36,6 @@ pub(crate) enum AppendGate {
     Refusing(Errno),
     /// The file has no end to append to.
     Never,
-}
-
-/// How far one of the append requests is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LaneStage {
-    /// No request.
-    Empty,
-    /// With the executor.
-    Sent,
-    /// Answered, but not to be looked at before the request ahead of it.
-    Landed(Outcome),
-    /// Was with the executor; the rest goes out again at once.
-    Again,
-}
-
-/// One of the append requests in flight: a range of the stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lane {
-    /// What is still to be written.
-    pub(crate) begin: u64,
-    pub(crate) end: u64,
-    /// Tells this request from every other.
-    pub(crate) id: RequestId,
-    pub(crate) started_ns: u64,
-    pub(crate) stage: LaneStage,
-    /// The piece array, or `NO_VECTOR`.
-    pub(crate) vector: u16,
-    /// Times it was sent in vain since it last made progress.
-    pub(crate) attempts: u8,
-}
-
-impl Lane {
-    pub(crate) const EMPTY: Self = Self {
-        begin: 0,
-        end: 0,
-        id: RequestId::from_u64(RequestId::NONE),
-        started_ns: 0,
-        stage: LaneStage::Empty,
-        vector: NO_VECTOR,
-        attempts: 0,
-    };
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.stage == LaneStage::Empty
-    }
 }
 
 /// A failed write or append that no sync has reported.
@@ -126,8 +78,7 @@ pub struct OpenFile {
     pub(crate) wide: u32,
     pub(crate) write_end: u64,
 
-    pub(crate) lanes: [Lane; APPEND_LANES],
-    pub(crate) older_lane: u8,
+    pub(crate) lanes: Lanes,
     pub(crate) syncs: List,
     /// Syncs at the front of `syncs` that the OS call in flight serves.
     pub(crate) flying: u32,
@@ -167,8 +118,7 @@ impl OpenFile {
         is_filtered: false,
         wide: 0,
         write_end: 0,
-        lanes: [Lane::EMPTY; APPEND_LANES],
-        older_lane: 0,
+        lanes: Lanes::EMPTY,
         syncs: List::EMPTY,
         flying: 0,
         again: 0,
@@ -183,11 +133,6 @@ impl OpenFile {
         is_fenced: false,
         had_full_sync: false,
     };
-
-    /// Whether a part of the stream is with the executor, or goes there again.
-    pub(crate) fn has_append_request(&self) -> bool {
-        !self.lanes[usize::from(self.older_lane & 1)].is_empty()
-    }
 
     /// Whether appends were stopped: what is not with the executor will not be.
     pub(crate) fn is_stream_stopped(&self) -> bool {

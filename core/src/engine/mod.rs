@@ -5,7 +5,7 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `operation`, `file` | the records, and what is true of them |
+//! | `operation`, `file`, `lane` | the records, and what is true of them |
 //! | `storage`, `boxed` | the memory an engine is built from |
 //! | `executor` | the interface to a driver |
 //! | `admission` | may this submission be taken? |
@@ -35,6 +35,7 @@ mod append;
 mod delivery;
 mod failure;
 mod inline;
+mod lane;
 mod lifecycle;
 mod order;
 mod retry;

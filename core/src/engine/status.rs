@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{
     Engine,
-    file::{AppendGate, Health, Lane, LaneStage, OpenFile},
+    file::{AppendGate, Health, OpenFile},
     operation::Stage,
     stats::{FileStatus, Stats},
     storage::Storage,
@@ -100,11 +100,9 @@ impl<S: Storage> Engine<S> {
     /// `BadFd`.
     pub fn status(&self, fd: IoFd, now_ns: u64) -> Result<FileStatus, StorageIoError> {
         let file = self.files.records.at(self.known(fd)?);
-        let is_flying = |lane: &&Lane| lane.stage == LaneStage::Sent;
-        let appends = file.lanes.iter().filter(is_flying).map(|lane| lane.started_ns);
         let others =
             [file.writes, file.syncs].into_iter().filter_map(|list| self.oldest_sent(list));
-        let oldest = appends.chain(others).min();
+        let oldest = file.lanes.oldest_sent_ns().into_iter().chain(others).min();
         Ok(FileStatus {
             pending: file.held - file.orphans,
             oldest_in_flight: oldest.map(|ns| Duration::from_nanos(now_ns.saturating_sub(ns))),

@@ -16,7 +16,8 @@
 use super::{
     Engine,
     executor::{Executor, Outcome},
-    file::{AppendGate, Lane, LaneStage},
+    file::AppendGate,
+    lane::{Lane, LaneStage},
     retry::{Verdict, judge},
     run::Gathered,
     storage::Storage,
@@ -33,13 +34,11 @@ impl<S: Storage> Engine<S> {
     pub(super) fn start_appends<E: Executor>(&mut self, slot: u32, executor: &mut E) {
         loop {
             let file = self.files.records.at_mut(slot);
-            let older = usize::from(file.older_lane & 1);
-            let lane = if file.lanes[older].is_empty() { older } else { older ^ 1 };
-            let is_full = !file.lanes[lane].is_empty();
             let has_more = !file.appends.is_empty() && file.sent < file.tail;
-            if is_full || !has_more || file.is_stream_stopped() {
+            if !has_more || file.is_stream_stopped() {
                 return;
             }
+            let Some(lane) = file.lanes.free() else { return };
             // A group that a sync waits for is held while a data-sync flies.
             if file.flying > 0 && file.sync_tail > file.sent {
                 return;
@@ -49,7 +48,7 @@ impl<S: Storage> Engine<S> {
             }
             let begin = file.sent;
             let end = file.tail.min(begin + u64::from(MAX_REQUEST_BYTES));
-            file.lanes[lane] = Lane { begin, end, ..Lane::EMPTY };
+            *file.lanes.get_mut(lane) = Lane { begin, end, ..Lane::EMPTY };
             self.send_lane(slot, lane, executor);
         }
     }
@@ -57,9 +56,9 @@ impl<S: Storage> Engine<S> {
     /// Sends the rest of the older request again.
     #[cold]
     pub(super) fn resend_lane<E: Executor>(&mut self, slot: u32, executor: &mut E) {
-        let file = self.files.records.at(slot);
-        let older = usize::from(file.older_lane & 1);
-        if file.lanes[older].stage != LaneStage::Again {
+        let lanes = &self.files.records.at(slot).lanes;
+        let older = lanes.older();
+        if lanes.get(older).stage != LaneStage::Again {
             return;
         }
         if executor.room() == 0 {
@@ -71,9 +70,9 @@ impl<S: Storage> Engine<S> {
     /// Hands what is left of a lane to the executor, or as much of it as one request can carry.
     #[allow(unsafe_code)]
     fn send_lane<E: Executor>(&mut self, slot: u32, lane: usize, executor: &mut E) {
-        let lane = lane & 1;
         let file = self.files.records.at(slot);
-        let (begin, end, chain) = (file.lanes[lane].begin, file.lanes[lane].end, file.chain);
+        let Lane { begin, end, .. } = *file.lanes.get(lane);
+        let chain = file.chain;
         let mut gathered = Gathered::NOTHING;
         let mut position = begin;
         while position < end {
@@ -89,7 +88,7 @@ impl<S: Storage> Engine<S> {
         self.in_flight += 1;
         let id = RequestId::of_stream(self.stats.write_requests, slot as u16, lane);
         let file = self.files.records.at_mut(slot);
-        let entry = &mut file.lanes[lane];
+        let entry = file.lanes.get_mut(lane);
         if file.sent == begin {
             // A new range: what did not fit leaves with the next.
             entry.end = position;
@@ -121,14 +120,14 @@ impl<S: Storage> Engine<S> {
         let Some(file) = self.files.records.at_bounded_mut(slot) else {
             return self.drop_stale();
         };
-        let entry = &mut file.lanes[lane & 1];
+        let entry = file.lanes.get_mut(lane);
         if entry.id != id || entry.stage != LaneStage::Sent {
             return self.drop_stale();
         }
         entry.stage = LaneStage::Landed(outcome);
         let vector = core::mem::replace(&mut entry.vector, NO_VECTOR);
-        let is_older = lane == usize::from(file.older_lane);
         let (begin, attempts) = (entry.begin, entry.attempts);
+        let is_older = lane == file.lanes.older();
         if vector != NO_VECTOR {
             self.vectors.release(vector);
         }
@@ -162,19 +161,19 @@ impl<S: Storage> Engine<S> {
     /// Settles what has landed, the older request first.
     fn settle_lanes(&mut self, slot: u32) {
         loop {
-            let file = self.files.records.at(slot);
-            let older = usize::from(file.older_lane & 1);
-            let LaneStage::Landed(outcome) = file.lanes[older].stage else { break };
+            let lanes = &self.files.records.at(slot).lanes;
+            let older = lanes.older();
+            let LaneStage::Landed(outcome) = lanes.get(older).stage else { break };
             self.settle_lane(slot, older, outcome);
-            let file = self.files.records.at_mut(slot);
-            if !file.lanes[older].is_empty() {
+            let lanes = &mut self.files.records.at_mut(slot).lanes;
+            if lanes.has_request() {
                 return;
             }
-            file.older_lane ^= 1;
+            lanes.turn();
         }
         let file = self.files.records.at(slot);
         let is_stopped = file.is_stream_stopped();
-        if is_stopped && !file.has_append_request() && !file.appends.is_empty() {
+        if is_stopped && !file.lanes.has_request() && !file.appends.is_empty() {
             self.end_stream(slot);
         } else if !is_stopped && file.sent < file.tail {
             self.mark_ready(slot);
@@ -186,7 +185,7 @@ impl<S: Storage> Engine<S> {
     fn settle_lane(&mut self, slot: u32, lane: usize, outcome: Outcome) {
         let file = self.files.records.at_mut(slot);
         let is_draining = matches!(file.append_gate, AppendGate::Draining(_));
-        let entry = &mut file.lanes[lane & 1];
+        let entry = file.lanes.get_mut(lane);
         match judge(outcome, entry.attempts) {
             _ if is_draining => {
                 // An append ahead of it failed: cancelled, whatever it says.
