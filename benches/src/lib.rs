@@ -1,9 +1,11 @@
 //! What ringzero costs, beside what a user would write instead.
 //!
-//! | command | what it tells |
+//! `cargo run --release -p ringzero-benches --bin …`
+//!
+//! | binary | what it tells |
 //! |---|---|
-//! | `cargo run --release -p ringzero-benches --bin instructions` | user-space instructions per operation, counted by valgrind |
-//! | `cargo run --release -p ringzero-benches --bin beside_pwrite` | records per second beside one `pwrite` per record, interleaved rounds in one run |
+//! | `instructions` | user-space instructions per operation, counted by valgrind |
+//! | `beside_pwrite` | records per second beside one `pwrite` per record, in one run |
 //!
 //! | module | noun |
 //! |---|---|

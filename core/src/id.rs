@@ -42,7 +42,8 @@ impl FileSlot {
 ///
 /// Holds the low 48 bits of the token of the operation that leads the request, and its slot; or,
 /// for a part of an append stream, those of a serial number, and file and lane. An answer that
-/// arrives after its place was given to another request matches nothing and is dropped. Ids fit the 64-bit user data of an io_uring entry and are never [`RequestId::NONE`].
+/// arrives after its place was given to another request matches nothing and is dropped. Ids fit the
+/// 64-bit user data of an io_uring entry and are never [`RequestId::NONE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(u64);
 

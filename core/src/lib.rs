@@ -47,10 +47,12 @@ mod table;
 
 #[cfg(feature = "alloc")]
 mod boxed;
-
-pub use completion::{CompletionSink, IoCompletion, SliceSink};
 #[cfg(feature = "alloc")]
-pub use engine::boxed::Boxed;
+mod boxed_storage;
+
+#[cfg(feature = "alloc")]
+pub use boxed_storage::Boxed;
+pub use completion::{CompletionSink, IoCompletion, SliceSink};
 pub use engine::{
     Engine, Registration,
     executor::{Executor, Outcome, SyncKind, outcome_from_raw},

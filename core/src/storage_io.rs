@@ -4,8 +4,8 @@ use crate::{CompletionSink, IoFd, StorageIoError};
 
 /// Non-blocking storage I/O for a hot loop.
 ///
-/// Every `submit_*` either refuses (`Err`, and nothing happened) or accepts: it returns a token that
-/// this backend never used before, and exactly one completion with that token follows. None of
+/// Every `submit_*` either refuses (`Err`, and nothing happened) or accepts: it returns a token
+/// that this backend never used before, and exactly one completion with that token follows. None of
 /// these methods allocates, locks or panics; only `register_fd` and `deregister_fd` may block.
 ///
 /// The std form with `File = std::fs::File` is `ringzero::StorageIo`.

@@ -1,7 +1,8 @@
 //! User-space instructions per operation, the caller's loop included, counted by valgrind.
 //!
-//! Without arguments it measures every case, prints a table with the limit of each, and fails if one
-//! is above its limit. With a case and a count it runs that case: that is the child it measures.
+//! Without arguments it measures every case, prints a table with the limit of each, and fails if
+//! one is above its limit. With a case and a count it runs that case: that is the child it
+//! measures.
 //!
 //! The 64-byte writes go to `/dev/null`, 128 bytes apart so that nothing merges (the filter, the
 //! order and the handles are all in play), with 64 accepted at a time. The 128-byte appends go to a

@@ -2,10 +2,10 @@
 //!
 //! Here appends are accepted, and failed appends dealt with; the requests are in `stream`.
 //!
-//! Worked example: appends of 100 bytes at tail 1,000. Append A leaves alone (1,000..1,100), B and C
-//! as the second request (1,100..1,300), D and E wait. B and C's request is answered first: it waits
-//! for A's. A's answer is ENOSPC: A fails, B to E are cancelled, the tail goes back to 1,000 (or to
-//! the end of the highest positional write, if that is beyond), appends are refused from the
+//! Worked example: appends of 100 bytes at tail 1,000. Append A leaves alone (1,000..1,100), B and
+//! C as the second request (1,100..1,300), D and E wait. B and C's request is answered first: it
+//! waits for A's. A's answer is ENOSPC: A fails, B to E are cancelled, the tail goes back to 1,000
+//! (or to the end of the highest positional write, if that is beyond), appends are refused from the
 //! delivery of A on until they are resumed.
 
 use super::{
@@ -18,7 +18,8 @@ use super::{
 use crate::{Errno, IoFd, StorageIoError, table::buffer_ring::Place};
 
 impl<S: Storage> Engine<S> {
-    /// Accepts an append of `data`; see [`StorageIo::submit_append`](crate::StorageIo::submit_append).
+    /// Accepts an append of `data`; see
+    /// [`StorageIo::submit_append`](crate::StorageIo::submit_append).
     ///
     /// # Errors
     /// As there.

@@ -1,6 +1,7 @@
 //! What fails with what.
 //!
-//! - A failed write or append is reported by the first sync that covers it: [`Engine::record_failure`].
+//! - A failed write or append is reported by the first sync that covers it:
+//!   [`Engine::record_failure`].
 //! - A failed data-sync, or a write error that leaves the bytes unknown, fails the file:
 //!   [`Engine::fail_file`]. What is with the executor ends by itself; the rest is cancelled.
 //!

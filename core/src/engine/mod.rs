@@ -6,7 +6,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `operation`, `file`, `lane` | the records, and what is true of them |
-//! | `storage`, `boxed` | the memory an engine is built from |
+//! | `storage` | the memory an engine is built from |
 //! | `executor` | the interface to a driver |
 //! | `admission` | may this submission be taken? |
 //! | `order` | does this write overlap something in flight? |
@@ -26,9 +26,6 @@ pub(crate) mod file;
 pub(crate) mod operation;
 pub(crate) mod stats;
 pub(crate) mod storage;
-
-#[cfg(feature = "alloc")]
-pub(crate) mod boxed;
 
 mod admission;
 mod append;
@@ -82,7 +79,13 @@ use storage::{Parts, Storage};
 ///     fn room(&self) -> usize {
 ///         usize::MAX
 ///     }
-///     fn write(&mut self, _: RequestId, _: FileSlot, data: Pieces<'_>, at: u64) -> Option<Outcome> {
+///     fn write(
+///         &mut self,
+///         _: RequestId,
+///         _: FileSlot,
+///         data: Pieces<'_>,
+///         at: u64,
+///     ) -> Option<Outcome> {
 ///         let bytes = data.iter().flatten();
 ///         let disk = self.0.iter_mut().skip(at as usize);
 ///         Some(Ok(disk.zip(bytes).map(|(to, from)| *to = *from).count() as u32))

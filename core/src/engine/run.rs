@@ -5,8 +5,8 @@
 //! piece. The first write leads: it has the request id, the piece array and the number of writes.
 //!
 //! Worked example: three writes of 40 KiB lie at block 0 byte 0, block 1 byte 0 and block 2 byte 0.
-//! They leave as one request of 120 KiB in three pieces. The kernel writes 50 KiB: the first write is
-//! finished, 10 KiB of the second are done, and it leads the request for the rest.
+//! They leave as one request of 120 KiB in three pieces. The kernel writes 50 KiB: the first write
+//! is finished, 10 KiB of the second are done, and it leads the request for the rest.
 //!
 //! A request ends before a write that would not fit whole (1 MiB, 17 pieces, or no piece array
 //! left), except that its leader may go in parts.
@@ -185,13 +185,12 @@ impl<S: Storage> Engine<S> {
         self.stats.write_requests += 1;
         let id = write.request_id(index);
         let file = FileSlot(write.file);
-        // SAFETY: as in `hand_over`.
+        // SAFETY: as in `write_pieces`, and there is no array.
         let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
         executor.write(id, file, pieces, write.offset).map(|outcome| (id, outcome))
     }
 
     /// Hands an assembled request to the executor. `Some` is its answer, if it has one already.
-    #[allow(unsafe_code)]
     pub(super) fn hand_over<E: Executor>(
         &mut self,
         leader: u32,
@@ -204,21 +203,31 @@ impl<S: Storage> Engine<S> {
         let id = first.request_id(leader);
         let file = FileSlot(first.file);
         let offset = first.offset + u64::from(first.done);
-        let raw = self.raw_pieces(&run.gathered);
-        // SAFETY: the pieces lie in blocks on which the run's operations hold references until
-        // they are finished, and nothing writes to a part of a block that has an owner. The array,
-        // if there is one, is claimed until the request is answered.
-        let pieces = unsafe { Pieces::new(raw, run.byte_count) };
-        executor.write(id, file, pieces, offset).map(|outcome| (id, outcome))
+        let pieces = (&run.gathered, run.byte_count);
+        let outcome = self.write_pieces(executor, (id, file), pieces, offset);
+        outcome.map(|outcome| (id, outcome))
     }
 
-    /// The array of a request's pieces: of several, the one with a stable address.
-    pub(super) fn raw_pieces<'a>(&'a self, gathered: &'a Gathered) -> &'a [Piece] {
-        if gathered.vector == NO_VECTOR {
+    /// Hands gathered pieces to the executor.
+    #[allow(unsafe_code)]
+    pub(super) fn write_pieces<E: Executor>(
+        &self,
+        executor: &mut E,
+        (id, file): (RequestId, FileSlot),
+        (gathered, byte_count): (&Gathered, u32),
+        offset: u64,
+    ) -> Option<Outcome> {
+        let raw = if gathered.vector == NO_VECTOR {
             core::slice::from_ref(&gathered.last)
         } else {
             self.vectors.get(gathered.vector, gathered.count)
-        }
+        };
+        // SAFETY: the pieces lie in blocks that stay with the request's operations until those are
+        // finished (writes hold references, a stream holds its chain), and nothing is written to a
+        // part of a block that has an owner. The array, if there is one, is claimed until the
+        // request is answered.
+        let pieces = unsafe { Pieces::new(raw, byte_count) };
+        executor.write(id, file, pieces, offset)
     }
 
     /// Hands an assembled request over, and takes its answer if the executor has one already.

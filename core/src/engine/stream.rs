@@ -5,10 +5,10 @@
 //! inside an append. The older request is settled first, whatever order the answers come in, so
 //! what is finished is always a prefix of the stream.
 //!
-//! Worked example: the stream is 1,000..1,500, of which 1,000..1,200 and 1,200..1,300 fly. The second
-//! is answered: it has *landed* and waits. The first is answered with 150 bytes: appends that end at
-//! or below 1,150 are finished, 1,150..1,200 goes out again. When that is in, the second counts too:
-//! everything below 1,300 is finished, and the next start may send 1,300..1,500.
+//! Worked example: the stream is 1,000..1,500, of which 1,000..1,200 and 1,200..1,300 fly. The
+//! second is answered: it has *landed* and waits. The first is answered with 150 bytes: appends
+//! that end at or below 1,150 are finished, 1,150..1,200 goes out again. When that is in, the
+//! second counts too: everything below 1,300 is finished, and the next start may send 1,300..1,500.
 //!
 //! *Hold*: while a data-sync flies, appends that another sync waits for do not start. Whoever
 //! submits meanwhile travels with them, so that committers do not split into phases.
@@ -23,7 +23,7 @@ use super::{
     storage::Storage,
 };
 use crate::{
-    FileSlot, Pieces, RequestId,
+    FileSlot, RequestId,
     limits::MAX_REQUEST_BYTES,
     table::{piece_table::NO_VECTOR, records::NIL},
 };
@@ -68,7 +68,6 @@ impl<S: Storage> Engine<S> {
     }
 
     /// Hands what is left of a lane to the executor, or as much of it as one request can carry.
-    #[allow(unsafe_code)]
     fn send_lane<E: Executor>(&mut self, slot: u32, lane: usize, executor: &mut E) {
         let file = self.files.records.at(slot);
         let Lane { begin, end, .. } = *file.lanes.get(lane);
@@ -99,12 +98,9 @@ impl<S: Storage> Engine<S> {
         entry.started_ns = self.now_ns;
         entry.stage = LaneStage::Sent;
         entry.vector = gathered.vector;
-        let raw = self.raw_pieces(&gathered);
-        // SAFETY: the pieces lie in the chain's blocks, which are not freed before everything in
-        // them is finished, and nothing is written to bytes below the tail. The array, if there is
-        // one, is claimed until the request is answered.
-        let pieces = unsafe { Pieces::new(raw, (position - begin) as u32) };
-        if let Some(outcome) = executor.write(id, FileSlot::at(slot), pieces, begin) {
+        let pieces = (&gathered, (position - begin) as u32);
+        let request = (id, FileSlot::at(slot));
+        if let Some(outcome) = self.write_pieces(executor, request, pieces, begin) {
             self.complete(id, outcome);
         }
     }

@@ -17,7 +17,8 @@ use super::{
 use crate::{IoFd, StorageIoError, table::records::NIL};
 
 impl<S: Storage> Engine<S> {
-    /// Accepts a write of `data` at `offset`; see [`StorageIo::submit_write`](crate::StorageIo::submit_write).
+    /// Accepts a write of `data` at `offset`; see
+    /// [`StorageIo::submit_write`](crate::StorageIo::submit_write).
     ///
     /// # Errors
     /// As there.

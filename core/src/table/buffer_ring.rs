@@ -1,16 +1,16 @@
 //! [`BufferRing`]: the blocks that data is copied into, once, on its way to the executor.
 //!
-//! Blocks have one size and a stable address. A file's appends lie densely in a [`chain`] of blocks;
-//! its positional writes are packed into an open block of their own, and a block of those goes back
-//! to the free ones when the last write with bytes in it has ended. Data longer than what is left
-//! goes on in the next block.
+//! Blocks have one size and a stable address. A file's appends lie densely in a [`chain`] of
+//! blocks; its positional writes are packed into an open block of their own, and a block of those
+//! goes back to the free ones when the last write with bytes in it has ended. Data longer than what
+//! is left goes on in the next block.
 //!
-//! Worked example with blocks of 8 bytes (in life: 64 KiB). Writes of 5, 5 and 2 bytes land at block
-//! 0 byte 0, block 1 byte 0 (they do not fit in the rest of block 0, but in a fresh one: so each
-//! leaves as one contiguous piece) and block 1 byte 5. References: block 0 has one, block 1 has two.
-//! When the first write has ended block 0 is free; when the others have too, block 1 has no
-//! reference left but is open: it is filled from its start again. A write of 20 bytes takes three
-//! fresh blocks, linked, and leaves 4 bytes of the third for the next.
+//! Worked example with blocks of 8 bytes (in life: 64 KiB). Writes of 5, 5 and 2 bytes land at
+//! block 0 byte 0, block 1 byte 0 (they do not fit in the rest of block 0, but in a fresh one: so
+//! each leaves as one contiguous piece) and block 1 byte 5. References: block 0 has one, block 1
+//! has two. When the first write has ended block 0 is free; when the others have too, block 1 has
+//! no reference left but is open: it is filled from its start again. A write of 20 bytes takes
+//! three fresh blocks, linked, and leaves 4 bytes of the third for the next.
 //!
 //! Invariants: a block on no file's account is free; `references` counts the operations with bytes
 //! in the block; an open block with no references has `fill == 0`; `at < block_bytes`.

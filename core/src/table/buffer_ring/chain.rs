@@ -1,16 +1,17 @@
 //! [`Chain`]: the blocks of one file's append stream.
 //!
-//! Appends are dense: byte `p` of the file, for any `p` accepted and not yet finished, lies `p - base`
-//! bytes into the chain, in block `(p - base) / block_bytes`. So nothing has to be remembered per
-//! append, a request is any range of the stream, and finishing up to a position frees whole blocks.
+//! Appends are dense: byte `p` of the file, for any `p` accepted and not yet finished, lies `p -
+//! base` bytes into the chain, in block `(p - base) / block_bytes`. So nothing has to be remembered
+//! per append, a request is any range of the stream, and finishing up to a position frees whole
+//! blocks.
 //!
 //! Worked example with blocks of 8 bytes: appends of 5, 5 and 2 bytes at tail 100. `base` is 100;
 //! block A holds 100..108, block B 108..112. When everything below 107 is finished A stays; below
 //! 110, A is free and `base` is 108. When all is finished B stays open, empty, for the next append,
 //! and `base` will be wherever that begins.
 //!
-//! Invariants: `fill == 0` exactly when the stream has no unfinished byte; `head` leads along `next`
-//! to `open`; the chain's blocks are on the file's account (`Packing::held`).
+//! Invariants: `fill == 0` exactly when the stream has no unfinished byte; `head` leads along
+//! `next` to `open`; the chain's blocks are on the file's account (`Packing::held`).
 
 use super::{BufferRing, Packing, Place};
 use crate::{

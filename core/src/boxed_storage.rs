@@ -3,12 +3,7 @@
 use alloc::{boxed::Box, vec};
 use core::marker::PhantomData;
 
-use super::{
-    file::OpenFile,
-    operation::Operation,
-    storage::{Parts, Storage},
-};
-use crate::{Limits, LimitsError, StableMemory, table::buffer_ring::Block};
+use crate::{Block, Limits, LimitsError, OpenFile, Operation, Parts, StableMemory, Storage};
 
 /// Boxed tables, and data memory of type `M`.
 #[derive(Debug)]
