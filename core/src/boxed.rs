@@ -1,8 +1,12 @@
-//! What the `alloc` feature adds: boxed slices as storage, and `Vec` as a sink.
+//! What the `alloc` feature adds: storage sized at run time ([`Boxed`]), and `Vec` as a sink.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
+use core::marker::PhantomData;
 
-use crate::{CompletionSink, IoCompletion, Slots};
+use crate::{
+    Block, CompletionSink, IoCompletion, Limits, LimitsError, OpenFile, Operation, Parts, Slots,
+    StableMemory, Storage,
+};
 
 impl<T> Slots<T> for Box<[T]> {
     #[inline]
@@ -22,5 +26,37 @@ impl CompletionSink for Vec<IoCompletion> {
     fn take(&mut self, batch: &[IoCompletion]) -> usize {
         self.extend_from_slice(batch);
         batch.len()
+    }
+}
+
+/// Boxed tables, and data memory of type `M`.
+#[derive(Debug)]
+pub struct Boxed<M>(PhantomData<M>);
+
+impl<M: StableMemory> Storage for Boxed<M> {
+    type Operations = Box<[Operation]>;
+    type Files = Box<[OpenFile]>;
+    type Blocks = Box<[Block]>;
+    type Ranges = Box<[u32]>;
+    type Queue = Box<[u16]>;
+    type Memory = M;
+}
+
+impl<M: StableMemory> Parts<Boxed<M>> {
+    /// Tables for `limits`, and `memory` for the data.
+    ///
+    /// # Errors
+    /// What [`Limits::check`] finds.
+    pub fn boxed(limits: &Limits, memory: M) -> Result<Self, LimitsError> {
+        limits.check()?;
+        Ok(Self {
+            operations: vec![Operation::EMPTY; limits.operation_count() as usize].into(),
+            files: vec![OpenFile::EMPTY; limits.files as usize].into(),
+            blocks: vec![Block::EMPTY; limits.block_count() as usize].into(),
+            ranges: vec![0; limits.range_count() as usize].into(),
+            ready: vec![0; limits.queue_count() as usize].into(),
+            urgent: vec![0; limits.queue_count() as usize].into(),
+            memory,
+        })
     }
 }

@@ -47,11 +47,9 @@ mod table;
 
 #[cfg(feature = "alloc")]
 mod boxed;
-#[cfg(feature = "alloc")]
-mod boxed_storage;
 
 #[cfg(feature = "alloc")]
-pub use boxed_storage::Boxed;
+pub use boxed::Boxed;
 pub use completion::{CompletionSink, IoCompletion, SliceSink};
 pub use engine::{
     Engine, Registration,
