@@ -8,6 +8,8 @@ use crate::{
     StableMemory, Storage,
 };
 
+impl<T> crate::slots::sealed::Sealed for Box<[T]> {}
+
 impl<T> Slots<T> for Box<[T]> {
     #[inline]
     fn as_slice(&self) -> &[T] {

@@ -14,8 +14,8 @@ use crate::memory::Piece;
 
 /// Most operations one engine can have accepted and not delivered.
 ///
-/// A request id keeps the slot in 16 bits, and io_uring's completion queue ends at 65,536 entries
-/// (io_uring_setup(2), EINVAL): half of that, rounded up to a power of two, always fits.
+/// A request id keeps the slot in 15 bits, and io_uring's completion queue ends at 65,536 entries
+/// (io_uring_setup(2), EINVAL): this and [`MAX_FILES`] together, rounded up to a power of two, fit.
 pub const MAX_OPERATIONS: u32 = 32_767;
 /// Most files one engine can have registered.
 pub const MAX_FILES: u32 = 4_096;
@@ -140,6 +140,12 @@ impl Limits {
         self.files * self.blocks_per_file + self.blocks_common
     }
 
+    /// Requests that an executor can have at one time: one per operation, and a second one for each
+    /// file, since one long append may occupy both lanes of its file.
+    pub const fn request_count(&self) -> u32 {
+        self.operation_count() + self.files
+    }
+
     /// Piece arrays: two append requests per file, and a few for long positional writes. A request
     /// that finds none left goes out one piece at a time.
     pub const fn vector_count(&self) -> u32 {
@@ -175,6 +181,11 @@ impl Limits {
 mod tests {
     use super::*;
     use crate::table::exercise::{Random, long_run};
+
+    #[test]
+    fn the_most_requests_fit_the_largest_completion_queue() {
+        assert!((MAX_OPERATIONS + MAX_FILES).next_power_of_two() <= 65_536);
+    }
 
     #[test]
     fn the_worked_example_of_the_header_is_true() {

@@ -79,7 +79,7 @@ pub struct Piece {
 
 impl Piece {
     /// A piece of no bytes.
-    pub const EMPTY: Self = Self { base: core::ptr::null(), byte_count: 0 };
+    pub const EMPTY: Self = Self { base: NonNull::dangling().as_ptr(), byte_count: 0 };
 }
 
 /// The data of one request: one piece, or several.

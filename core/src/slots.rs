@@ -3,16 +3,24 @@
 //! An inline array for static use, a slice handed in by the caller, or (feature `alloc`) a boxed
 //! slice sized at run time. No structure above mentions which.
 
-/// A fixed number of records in memory that somebody else chose.
+/// A fixed number of records in memory that somebody else chose: `[T; N]`, `&mut [T]`, or (feature
+/// `alloc`) `Box<[T]>`.
 ///
-/// The slice has the same length and the same contents at every call; the structures of this crate
-/// stay free of panics if an implementation breaks that, but lose what they kept.
-pub trait Slots<T> {
+/// Sealed: what is unsafe in this crate rests on the slice being the same at every call.
+pub trait Slots<T>: sealed::Sealed {
     /// All records.
     fn as_slice(&self) -> &[T];
     /// All records, to change.
     fn as_mut_slice(&mut self) -> &mut [T];
 }
+
+pub(crate) mod sealed {
+    /// Only the storage of this crate.
+    pub trait Sealed {}
+}
+
+impl<T, const N: usize> sealed::Sealed for [T; N] {}
+impl<T> sealed::Sealed for &mut [T] {}
 
 impl<T, const N: usize> Slots<T> for [T; N] {
     #[inline]

@@ -17,7 +17,7 @@ pub trait StorageIoExt {
     ///
     /// The only call besides registration, deregistration and shutdown that may sleep. It hands
     /// over what may run first, as `flush` does, unless `min` completions are there already. A
-    /// signal handler that runs meanwhile may end it early.
+    /// signal may end it early.
     ///
     /// # Errors
     /// `Closed` in a forked child. `Io`: the kernel refused for good, or (bound mode) this is

@@ -49,11 +49,12 @@ impl<S: Storage> Engine<S> {
                 self.hand_back(taken as u32);
             }
             delivered += taken;
+            // Here and not behind the loop: a sink that panics must not make the count wrong.
+            self.stats.completed += taken as u64;
             if taken < offered {
                 break;
             }
         }
-        self.stats.completed += delivered as u64;
         delivered
     }
 

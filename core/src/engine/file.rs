@@ -139,6 +139,12 @@ impl OpenFile {
         self.append_gate != AppendGate::Open || self.health != Health::Sound
     }
 
+    /// Whether a write or append is queued or in flight.
+    #[inline]
+    pub(crate) const fn has_queued(&self) -> bool {
+        self.appends.head & self.writes.head != NIL
+    }
+
     /// Nothing accepted on this file is unfinished.
     pub(crate) const fn is_idle(&self) -> bool {
         self.appends.is_empty() && self.writes.is_empty() && self.syncs.is_empty()

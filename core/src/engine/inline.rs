@@ -2,7 +2,8 @@
 //!
 //! For an executor that always answers at once. The data goes from the caller's slice straight to
 //! the executor: no copy and no block. Admission, the meaning of answers, failure and delivery are
-//! the ones of the queued forms. Do not mix the two forms on one engine.
+//! the ones of the queued forms. While a file has unfinished operations of the queued form, the
+//! inline forms are refused with `QueueFull`.
 
 use super::{
     Engine,
@@ -35,6 +36,9 @@ impl<S: Storage> Engine<S> {
         if data.is_empty() {
             return self.accept_finished(u32::from(fd.slot), Kind::Write, 0, 0);
         }
+        if file.has_queued() {
+            return Err(self.refuse_full());
+        }
         let Some(index) = self.operations.claim(&mut file.held) else {
             return Err(self.refuse_full());
         };
@@ -64,6 +68,9 @@ impl<S: Storage> Engine<S> {
             data.len() <= self.max_write && data.len() as u64 <= file.limit.saturating_sub(offset);
         if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
             return self.append_otherwise(fd, data.len());
+        }
+        if file.has_queued() {
+            return Err(self.refuse_full());
         }
         let Some(index) = self.operations.claim(&mut file.held) else {
             return Err(self.refuse_full());

@@ -157,6 +157,7 @@ impl<S: Storage> Engine<S> {
             let file = self.files.records.at_mut(slot);
             file.write_next = NIL;
             file.again = 0;
+            file.blocked = 0;
             file.flying = 0;
             file.lanes = OpenFile::EMPTY.lanes;
         }

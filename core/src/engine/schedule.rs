@@ -41,6 +41,10 @@ impl<S: Storage> Engine<S> {
         }
         self.now_ns = now_ns;
         for _ in 0..self.ready.count() {
+            // Who got no room stays ahead of those that come again.
+            if executor.room() == 0 {
+                break;
+            }
             let Some(slot) = self.ready.pop() else { break };
             let slot = u32::from(slot);
             self.files.records.at_mut(slot).is_ready = false;
@@ -62,6 +66,9 @@ impl<S: Storage> Engine<S> {
         let before = self.stats.kernel_requests();
         self.now_ns = now_ns;
         for _ in 0..self.urgent.count() {
+            if executor.room() == 0 {
+                break;
+            }
             let Some(slot) = self.urgent.pop() else { break };
             let slot = u32::from(slot);
             let file = self.files.records.at_mut(slot);

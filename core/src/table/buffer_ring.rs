@@ -221,6 +221,14 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         (packing.open != NIL && packing.fill == 0) as u32
     }
 
+    /// Frees the open block, which holds nothing, if it is not of the file's share: others may
+    /// need it.
+    fn close_beyond_share(&mut self, packing: &mut Packing) {
+        if self.blocks.is_beyond_share(packing.held) {
+            self.close(packing);
+        }
+    }
+
     /// Frees the open block if it holds nothing.
     fn close_idle(&mut self, packing: &mut Packing) {
         if packing.fill == 0 {
@@ -282,6 +290,7 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         if record.references == 0 {
             if block == packing.open {
                 packing.fill = 0;
+                self.close_beyond_share(packing);
             } else {
                 self.give_back(packing, block);
             }

@@ -32,6 +32,12 @@ impl<T: Node, S: Slots<T>> Slab<T, S> {
         Self { records, free: NIL, fresh: 0, share, common }
     }
 
+    /// Whether a file that holds `held` has some of the common ones.
+    #[inline]
+    pub(crate) const fn is_beyond_share(&self, held: u32) -> bool {
+        held > self.share
+    }
+
     /// How many records a file that holds `held` may still take.
     #[inline]
     pub(crate) fn available(&self, held: u32) -> u32 {

@@ -134,6 +134,9 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
             chain.head = next;
         }
         chain.fill = 0;
+        if self.blocks.is_beyond_share(packing.held) {
+            self.close_chain(chain, packing);
+        }
     }
 
     /// Frees the open block too, if the stream is finished: the file closes, or needs it elsewhere.
