@@ -29,7 +29,7 @@ pub const APPEND_LANES: usize = 2;
 
 const VECTORS_FOR_WRITES: u32 = 16;
 const SMALLEST_BLOCK_BYTES: u32 = 512;
-const LARGEST_BLOCK_BYTES: u32 = 1 << 24;
+const LARGEST_BLOCK_BYTES: u32 = MAX_REQUEST_BYTES;
 const LARGEST_MEMORY_BYTES: u64 = 1 << 40;
 
 /// The capacities of an engine, fixed when it is built.
@@ -48,7 +48,7 @@ pub struct Limits {
     pub blocks_per_file: u32,
     /// Blocks beyond the guaranteed ones, for any file.
     pub blocks_common: u32,
-    /// Bytes per block: a power of two, 512 to 16 MiB.
+    /// Bytes per block: a power of two, 512 to 1 MiB ([`MAX_REQUEST_BYTES`]).
     pub block_bytes: u32,
 }
 
@@ -80,14 +80,14 @@ pub enum LimitsError {
     /// `blocks_per_file` is 0.
     #[error("limits.blocks_per_file must be at least 1")]
     BlocksPerFile,
-    /// `block_bytes` is no power of two from 512 to 16 MiB.
-    #[error("limits.block_bytes must be a power of two from 512 to 16777216")]
+    /// `block_bytes` is no power of two from 512 to 1 MiB.
+    #[error("limits.block_bytes must be a power of two from 512 to 1048576")]
     BlockBytes,
     /// The blocks add up to more than 1 TiB, or more than this machine can address.
     #[error("the blocks add up to more memory than can be addressed (at most 1 TiB)")]
     Memory,
-    /// A table or the memory handed in is smaller than these limits need.
-    #[error("the storage handed in is smaller than the limits need")]
+    /// A table handed in is not of the size that these limits say, or the memory is smaller.
+    #[error("the storage handed in is not of the size that the limits say")]
     Storage,
 }
 

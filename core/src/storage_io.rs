@@ -28,8 +28,9 @@ pub trait StorageIo: Send {
     /// the configured close deadline. The handle is `BadFd` from then on.
     ///
     /// # Errors
-    /// `BadFd`. `Io(ETIMEDOUT)`: I/O was still running at the deadline; slot, blocks and descriptor
-    /// come back when it ends, and its completions are still delivered. `Closed`: after shutdown.
+    /// `BadFd`. `Io(ETIMEDOUT)`: I/O was still running at the deadline; its completions are still
+    /// delivered, and once it has ended, slot and descriptor come back at the next call that may
+    /// block (register, deregister, wait, shutdown). `Closed`: after shutdown.
     fn deregister_fd(&mut self, fd: IoFd) -> Result<(), StorageIoError>;
 
     /// Writes `data` at `offset`. The slice is free when this returns.

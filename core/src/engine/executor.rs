@@ -31,6 +31,10 @@ pub enum SyncKind {
 }
 
 /// Carries requests out.
+///
+/// An executor that reads a request's bytes after [`Executor::write`] returned relies on the
+/// program around it: the engine is kept (or its memory leaked) until `Engine::in_flight` is 0, and
+/// `Engine::complete` is called only with ids that the executor itself has answered.
 pub trait Executor {
     /// How many more requests it takes now. The engine asks before each request and hands over
     /// none while this is 0.

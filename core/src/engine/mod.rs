@@ -147,6 +147,8 @@ pub struct Engine<S: Storage> {
     next_token: u64,
     now_ns: u64,
     in_flight: u32,
+    /// Polls in a row that left the next group where it was.
+    passed_over: u8,
     is_closed: bool,
     stats: Stats,
 }
@@ -191,6 +193,7 @@ impl<S: Storage> Engine<S> {
             next_token: 1,
             now_ns: 0,
             in_flight: 0,
+            passed_over: 0,
             is_closed: false,
             stats: Stats::default(),
         })

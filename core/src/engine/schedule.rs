@@ -17,6 +17,9 @@ use crate::{
     table::{piece_table::NO_VECTOR, records::NIL},
 };
 
+/// Polls in a row that may leave the next group to the caller's flush.
+const PATIENCE: u8 = 16;
+
 impl<S: Storage> Engine<S> {
     /// Whether [`Engine::start`] has a file to look at.
     #[inline]
@@ -30,12 +33,24 @@ impl<S: Storage> Engine<S> {
         self.urgent.count() > 0
     }
 
+    /// Whether a poll should [`Engine::start`] the next group, before it delivers. It leaves that
+    /// to the caller's flush while there is something to deliver, so that callers who react to the
+    /// same completions travel together; but not for ever, since the caller may never flush.
+    pub fn is_group_due(&mut self) -> bool {
+        if self.deliverable() > 0 && self.passed_over < PATIENCE {
+            self.passed_over += 1;
+            return false;
+        }
+        true
+    }
+
     /// Hands everything that may run to the executor. Returns the number of requests.
     ///
     /// `now_ns` is any steady clock; it only serves [`FileStatus`](crate::FileStatus).
     #[inline]
     pub fn start<E: Executor>(&mut self, now_ns: u64, executor: &mut E) -> usize {
         let before = self.stats.kernel_requests();
+        self.passed_over = 0;
         if self.has_urgent() {
             self.proceed(now_ns, executor);
         }
@@ -148,10 +163,11 @@ impl<S: Storage> Engine<S> {
         }
         let (slot, kind) = (u32::from(operation.file), operation.kind);
         self.in_flight -= 1;
-        match kind {
-            Kind::Write => self.write_answered(slot, leader, outcome),
-            Kind::Append => self.drop_stale(),
-            Kind::Sync => self.sync_answered(slot, leader, outcome),
+        // Appends never lead a request: those of a stream have ids of their own.
+        if kind == Kind::Sync {
+            self.sync_answered(slot, leader, outcome);
+        } else {
+            self.write_answered(slot, leader, outcome);
         }
     }
 

@@ -139,7 +139,7 @@ impl<S: Storage> Engine<S> {
             return;
         }
         let write = self.operations.records.at_mut(index);
-        write.flags = write.flags & !CONTINUED | ALONE;
+        write.flags |= ALONE;
         let run = self.assemble(index);
         self.send(index, &run, executor);
     }
