@@ -100,7 +100,7 @@ impl RequestId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{MAX_FILES, MAX_OPERATIONS};
+    use crate::limits::{APPEND_LANES, MAX_FILES, MAX_OPERATIONS};
 
     #[test]
     fn an_id_is_never_none_and_gives_its_slot_back() {
@@ -125,6 +125,24 @@ mod tests {
                 }
                 assert_eq!(RequestId::new(token + (1 << 48), slot), id);
             }
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_stream_gives_its_file_and_lane_back_and_is_no_id_of_an_operation() {
+        for file in 0..MAX_FILES {
+            for lane in 0..APPEND_LANES {
+                for serial in [0, 1, u64::MAX >> 16, u64::MAX] {
+                    let id = RequestId::of_stream(serial, file as u16, lane);
+                    assert_eq!(id.stream(), Some((file, lane)));
+                    assert!(id.slot() >= MAX_OPERATIONS, "no operation is in that slot");
+                    assert_ne!(id.to_u64(), RequestId::NONE);
+                    assert_ne!(RequestId::of_stream(serial.wrapping_add(1), file as u16, lane), id);
+                }
+            }
+        }
+        for slot in 0..MAX_OPERATIONS {
+            assert_eq!(RequestId::new(u64::MAX, slot).stream(), None);
         }
     }
 

@@ -47,6 +47,8 @@ mod table;
 
 #[cfg(feature = "alloc")]
 mod boxed;
+#[cfg(test)]
+mod exercise;
 
 #[cfg(feature = "alloc")]
 pub use boxed::Boxed;

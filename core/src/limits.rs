@@ -180,7 +180,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::exercise::{Random, long_run};
+    use crate::exercise::{Random, long_run};
 
     #[test]
     fn the_most_requests_fit_the_largest_completion_queue() {

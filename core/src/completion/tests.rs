@@ -1,9 +1,13 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: heapless:
+//! what is refused counts; slice: what is filled is overwritten, filled_count is the last batch,
+//! what is refused counts, clear does nothing; outcome: negation overflows.
+
 use std::{boxed::Box, vec, vec::Vec};
 
 use super::*;
 use crate::{
     Errno,
-    table::exercise::{Random, Step, depth, every_sequence, long_run},
+    exercise::{Random, Step, depth, every_sequence, long_run},
 };
 
 /// One of the sinks, as its owner keeps it between polls.

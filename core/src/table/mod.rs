@@ -12,13 +12,12 @@
 //! | `piece_table` | arrays of pieces at stable addresses, for vectored requests |
 //! | `range_filter` | counting filter: might this range of a file be in flight? |
 //! | `completion_queue` | finished operations, in order, until delivered |
-//! | `exercise` | tests only: every short sequence of operations, then a random long one |
 
 pub(crate) mod buffer_ring;
+#[cfg(test)]
+mod card;
 pub(crate) mod completion_queue;
 pub(crate) mod cursor;
-#[cfg(test)]
-pub(crate) mod exercise;
 pub(crate) mod fd_table;
 pub(crate) mod fifo;
 pub(crate) mod list;

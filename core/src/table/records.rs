@@ -81,7 +81,7 @@ fn spare_mut<T>(record: &mut T) -> &mut T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::exercise::{Random, Step, depth, every_sequence, long_run};
+    use crate::exercise::{Random, Step, depth, every_sequence, long_run};
 
     /// The same records in an array and behind a slice, an array to compare with, and an index.
     struct State<const N: usize> {

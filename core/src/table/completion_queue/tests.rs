@@ -1,9 +1,14 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: push_chain:
+//! do not link from the old tail, tail is first, counts one, head always new; peek: first skipped,
+//! tells the count, not the batch, a record is not shown, last is the one behind, one too many
+//! filled; drop_front: head stays, counts one; for_each_mut: last skipped.
+
 use std::{collections::VecDeque, vec::Vec};
 
 use super::*;
-use crate::table::{
-    exercise::{Card, Random, Step, depth, every_sequence, long_run},
-    list::Links,
+use crate::{
+    exercise::{Random, Step, depth, every_sequence, long_run},
+    table::{card::Card, list::Links},
 };
 
 impl Finished for Card {

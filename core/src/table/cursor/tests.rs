@@ -1,7 +1,11 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: mask is the
+//! capacity, capacity rounded up, one more than full, count saturates across the wrap; no slots:
+//! capacity 1; read: no check for empty, slot of the newest; write: position stays.
+
 use std::collections::VecDeque;
 
 use super::*;
-use crate::table::exercise::{Step, depth, every_sequence, long_run};
+use crate::exercise::{Step, depth, every_sequence, long_run};
 
 /// A cursor, and the positions between `read` and `written` as numbers that never wrap.
 struct State {

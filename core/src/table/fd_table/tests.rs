@@ -1,7 +1,12 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: live: engine
+//! number ignored, any registered handle of the slot; live_mut: serial ignored; known asks live,
+//! engines share a number; gate: nothing, known lost too; close: still live, slot free at once;
+//! open: serial used twice, registration number wraps; free: known stays; free_slot: the last one.
+
 use std::{vec, vec::Vec};
 
 use super::*;
-use crate::table::exercise::{Random, Step, depth, every_sequence, long_run};
+use crate::exercise::{Random, Step, depth, every_sequence, long_run};
 
 #[derive(Clone, Copy, Debug)]
 struct Entries(Serials);

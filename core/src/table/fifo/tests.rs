@@ -1,11 +1,16 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: push: value
+//! not stored, full is Ok; pop: slot 0; count of capacity.
+
 use std::{boxed::Box, collections::VecDeque, vec, vec::Vec};
 
 use super::*;
-use crate::table::exercise::{Random, Step, depth, every_sequence, long_run};
+use crate::exercise::{Random, Step, depth, every_sequence, long_run};
 
 /// Storage sized at run time; the tests run without the feature `alloc` too.
 #[derive(Debug)]
 struct Memory(Box<[u16]>);
+
+impl crate::slots::sealed::Sealed for Memory {}
 
 impl Slots<u16> for Memory {
     fn as_slice(&self) -> &[u16] {

@@ -1,7 +1,15 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: push: do not
+//! link from the old tail, prev is NIL, next is not NIL, tail stays; remove: do not mend next, do
+//! not mend prev; remove the only one: tail stays; remove the last: tail stays; split_front: tail
+//! stays, last stays; pop_front: record stays.
+
 use std::{collections::VecDeque, vec::Vec};
 
 use super::*;
-use crate::table::exercise::{Card, Random, Step, depth, every_sequence, long_run};
+use crate::{
+    exercise::{Random, Step, depth, every_sequence, long_run},
+    table::card::Card,
+};
 
 impl List {
     /// Checks every invariant of the header and returns the records in order.

@@ -1,9 +1,18 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: claim: the
+//! chain stays, one too many, fresh stays; release: forget the chain, nothing; element: arrays
+//! overlap by one, index not checked, vector not checked; get: longer than an array; new: blocks
+//! not skipped, memory not asked.
+//!
+//! # Safety
+//! Each table lives no longer than the memory beside it, which nobody else uses.
+#![allow(unsafe_code)]
+
 use std::{vec, vec::Vec};
 
 use super::*;
 use crate::{
     NoMemory,
-    table::exercise::{Random, Step, TestMemory, UNTOUCHED, depth, every_sequence, long_run},
+    exercise::{Random, Step, TestMemory, UNTOUCHED, depth, every_sequence, long_run},
 };
 
 const ARRAY_BYTES: usize = PIECES_PER_VECTOR * size_of::<Piece>();

@@ -1,7 +1,12 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: insert:
+//! forget the last granule, taken, not counted; remove: forget the last granule, clears the bucket;
+//! is_taken: first granule only; bucket: file ignored, high bits of the granule ignored, low bits
+//! of the product; narrow: five granules, end inclusive; shift one less, shift one more.
+
 use std::{vec, vec::Vec};
 
 use super::*;
-use crate::table::exercise::{Random, Step, depth, every_sequence, long_run};
+use crate::exercise::{Random, Step, depth, every_sequence, long_run};
 
 const GRANULE: u64 = 1 << GRANULE_SHIFT;
 

@@ -1,9 +1,14 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: claim: forget
+//! common -= 1, > share for >= share, forget held += 1, fresh records first, the chain stays;
+//! settle: forget common += 1, all to common, forget held -= count; free_chain: do not link to the
+//! free ones, only the last is freed; new: everything common; available: without the common ones.
+
 use std::{vec, vec::Vec};
 
 use super::*;
-use crate::table::{
-    exercise::{Card, Random, Step, depth, every_sequence, long_run},
-    list::Links,
+use crate::{
+    exercise::{Random, Step, depth, every_sequence, long_run},
+    table::{card::Card, list::Links},
 };
 
 impl<T: Node, S: Slots<T>> Slab<T, S> {
@@ -119,6 +124,7 @@ impl<const N: usize> State<N> {
         for (file, held) in self.model.iter().enumerate() {
             assert_eq!(self.held[file] as usize, held.len());
             assert_eq!(self.slab.available(self.held[file]) as usize, self.available(file));
+            assert_eq!(self.slab.is_beyond_share(self.held[file]), held.len() > self.share);
             for card in held {
                 assert_eq!(self.slab.records.at(card.tag), card, "given to one holder at a time");
                 assert!(!chain.contains(&card.tag), "held and free");

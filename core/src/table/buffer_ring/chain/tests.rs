@@ -1,9 +1,17 @@
+//! Mutations of the structure, one at a time; each turned at least one test here red: extend: base
+//! stays, base always new, forget fill += len; extend_over: forget fill += part, no link, head
+//! stays, a full open block is not left, idle block of the writes kept, room not checked;
+//! can_extend: idle block not counted, memory not asked; piece_of: base ignored by one, seam
+//! belongs to the block before, beyond the block; shorten: nothing, one byte late, one byte early,
+//! one block only, base stays, block not given back; drain: only the head is freed, fill stays;
+//! close_chain: also what is unfinished, block not given back, chain stays.
+
 use std::vec::Vec;
 
 use super::*;
-use crate::table::{
-    buffer_ring::tests::{OTHER, Operation, State, exhaust},
+use crate::{
     exercise::Step,
+    table::buffer_ring::tests::{OTHER, Operation, exhaust, model::State},
 };
 
 impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
@@ -93,5 +101,5 @@ fn a_stream_ends_at_the_last_byte_that_a_file_can_have() {
     ring.extend(chain, packing, b"ten bytes.", begin).expect("room");
     ring.shorten(chain, packing, begin + 9);
     let piece = ring.piece_of(chain, begin + 9, 1).expect("a place");
-    assert_eq!(crate::table::buffer_ring::tests::bytes_of(piece), b".");
+    assert_eq!(crate::table::buffer_ring::tests::model::bytes_of(piece), b".");
 }

@@ -20,7 +20,6 @@ use core::{
 };
 use std::{boxed::Box, vec, vec::Vec};
 
-use super::list::{Links, Node};
 use crate::{Piece, StableMemory};
 
 /// Operations in a random run.
@@ -136,27 +135,6 @@ impl Random {
         }
         self.phase_left -= 1;
         self.next() >> 61 < self.phase_eighths
-    }
-}
-
-/// The smallest record with links: what it is told to keep, and nothing more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Card {
-    pub(crate) links: Links,
-    pub(crate) tag: u32,
-}
-
-impl Card {
-    pub(crate) const EMPTY: Self = Self { links: Links::NONE, tag: 0 };
-}
-
-impl Node for Card {
-    fn links(&self) -> &Links {
-        &self.links
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
     }
 }
 
