@@ -1,0 +1,191 @@
+//! [`Disk`]: files in memory, shared by a test and the backends it builds.
+//!
+//! What a request answers is programmed ([`Rule`]) or random ([`Rough`](crate::script::Rough)), and
+//! requests that hang stay until they are released. What happens to them is in
+//! [`State`].
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ringzero_core::{Errno, Outcome, SyncKind};
+
+use crate::{
+    script::{Action, Rule},
+    traffic::State,
+};
+
+/// What kind of file a [`ScriptedFile`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// A regular file.
+    Regular,
+    /// A block device: no end to append to.
+    Device,
+    /// A pipe, socket or directory.
+    Other,
+    /// A regular file that is not open for writing.
+    ReadOnly,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Bytes at an offset.
+    Write {
+        /// First byte.
+        offset: u64,
+        /// How many.
+        len: u64,
+        /// In how many pieces.
+        pieces: usize,
+    },
+    /// A data-sync.
+    Sync(SyncKind),
+}
+
+/// One line of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A request was handed over.
+    Began {
+        /// Its number, in the order of handing over, from 0.
+        number: u64,
+        /// Which file.
+        inode: usize,
+        /// What for.
+        ask: Ask,
+    },
+    /// It was answered.
+    Ended {
+        /// Its number.
+        number: u64,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// An error that a request was answered with.
+#[derive(Clone, Copy, Debug)]
+pub struct Injected {
+    /// Where the request began in the file; `None` for a data-sync.
+    pub offset: Option<u64>,
+    /// The error.
+    pub errno: Errno,
+}
+
+/// A file's contents and history.
+#[derive(Clone, Debug)]
+pub struct FileState {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub node: Node,
+    /// What a reader sees.
+    pub bytes: Vec<u8>,
+    /// What a power loss leaves.
+    pub durable: Vec<u8>,
+    /// Errors since the last registration.
+    pub injected: Vec<Injected>,
+    /// An error fails the file: no data-sync may begin.
+    pub is_failed: bool,
+}
+/// A shared handle of a disk.
+#[derive(Clone, Debug, Default)]
+pub struct Disk(Arc<Mutex<State>>);
+
+/// An open file of a [`Disk`]: what the scripted backend registers.
+#[derive(Debug)]
+pub struct ScriptedFile {
+    pub(crate) disk: Disk,
+    pub(crate) inode: usize,
+}
+
+impl Disk {
+    /// Its state. Not to be held across a call of the backend.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Makes a file (or empties and refills it) and opens it.
+    pub fn create(&self, name: &str, node: Node, content: &[u8]) -> ScriptedFile {
+        let mut state = self.state();
+        let inode = match state.files.iter().position(|file| file.name == name) {
+            Some(inode) => inode,
+            None => {
+                state.files.push(FileState {
+                    name: name.to_owned(),
+                    node,
+                    bytes: Vec::new(),
+                    durable: Vec::new(),
+                    injected: Vec::new(),
+                    is_failed: false,
+                });
+                state.files.len() - 1
+            }
+        };
+        state.files[inode].bytes = content.to_vec();
+        state.files[inode].durable = content.to_vec();
+        ScriptedFile { disk: self.clone(), inode }
+    }
+
+    /// Opens a file that exists.
+    pub fn open(&self, name: &str) -> ScriptedFile {
+        ScriptedFile { disk: self.clone(), inode: self.state().inode(name) }
+    }
+
+    /// What a reader sees.
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        let state = self.state();
+        let inode = state.inode(name);
+        state.files[inode].bytes.clone()
+    }
+
+    /// What a power loss leaves.
+    pub fn durable(&self, name: &str) -> Vec<u8> {
+        let state = self.state();
+        let inode = state.inode(name);
+        state.files[inode].durable.clone()
+    }
+
+    /// Appends a rule.
+    pub fn script(&self, rule: Rule) {
+        self.state().rules.push_back(rule);
+    }
+
+    /// Lets everything that hangs end, with `action`.
+    pub fn release(&self, action: Action) {
+        let mut state = self.state();
+        for pending in &mut state.pending {
+            if pending.action == Action::Hang {
+                pending.action = action;
+            }
+        }
+    }
+
+    /// Lets the request of this number end, with `action`; what hangs besides goes on hanging.
+    pub fn release_one(&self, number: u64, action: Action) {
+        let mut state = self.state();
+        let pending = state.pending.iter_mut().find(|pending| pending.number == number);
+        pending.expect("a pending request").action = action;
+    }
+
+    /// Requests handed over so far: number and what for.
+    pub fn requests(&self, name: &str) -> Vec<(u64, Ask)> {
+        let state = self.state();
+        let wanted = state.inode(name);
+        let began = |event: &Event| match *event {
+            Event::Began { number, inode, ask } if inode == wanted => Some((number, ask)),
+            _ => None,
+        };
+        state.log.iter().filter_map(began).collect()
+    }
+
+    /// The request ids of what is pending.
+    pub fn ids_in_flight(&self) -> Vec<u64> {
+        self.state().pending.iter().map(|pending| pending.id).collect()
+    }
+
+    /// Data-syncs handed over so far.
+    pub fn sync_count(&self, name: &str) -> usize {
+        self.requests(name).iter().filter(|(_, ask)| matches!(ask, Ask::Sync(_))).count()
+    }
+}

@@ -1,0 +1,166 @@
+//! [`Real`]: the backends of the crate `ringzero` over files of the operating system.
+
+use std::{
+    fs::{File, OpenOptions},
+    marker::PhantomData,
+    path::PathBuf,
+    time::Duration,
+};
+
+use ringzero::{Config, SetupError, SyncBackend, UringBackend, UringConfig, UringMode};
+use ringzero_core::{StorageIo, StorageIoExt};
+use tempfile::TempDir;
+
+use crate::fixture::{Fixture, Place, Setup};
+
+/// One way to build a backend.
+pub trait Mode: Sized {
+    /// What is built.
+    type Backend: StorageIo<File = File> + StorageIoExt<File = File> + 'static;
+    /// What is printed.
+    const NAME: &'static str;
+    /// See [`Fixture::IS_INLINE`].
+    const IS_INLINE: bool;
+
+    /// Builds it.
+    ///
+    /// # Errors
+    /// Why this machine cannot.
+    fn build(config: &Config) -> Result<Self::Backend, SetupError>;
+}
+
+/// `SyncBackend`.
+#[derive(Debug)]
+pub struct Sync;
+
+impl Mode for Sync {
+    type Backend = SyncBackend;
+    const NAME: &'static str = "sync";
+    const IS_INLINE: bool = true;
+
+    fn build(config: &Config) -> Result<SyncBackend, SetupError> {
+        SyncBackend::new(config)
+    }
+}
+
+/// `UringBackend` in one mode.
+macro_rules! uring_mode {
+    ($(#[$doc:meta])* $mode:ident, $name:literal, $uring:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $mode;
+
+        impl Mode for $mode {
+            type Backend = UringBackend;
+            const NAME: &'static str = $name;
+            const IS_INLINE: bool = false;
+
+            fn build(config: &Config) -> Result<UringBackend, SetupError> {
+                UringBackend::new(&Config { uring: $uring, ..*config })
+            }
+        }
+    };
+}
+
+uring_mode!(
+    /// io_uring as it is by default.
+    Uring,
+    "uring",
+    UringConfig::default()
+);
+uring_mode!(
+    /// io_uring bound to its first thread, with a short submission queue.
+    UringBound,
+    "uring, thread-bound",
+    UringConfig { mode: UringMode::ThreadBound, sq_entries: 8, ..UringConfig::default() }
+);
+uring_mode!(
+    /// io_uring with a kernel thread that takes submissions.
+    UringSqPoll,
+    "uring, sqpoll",
+    UringConfig {
+        mode: UringMode::SqPoll { idle: Duration::from_millis(20) },
+        ..UringConfig::default()
+    }
+);
+uring_mode!(
+    /// io_uring with registered buffers and the shortest submission queue.
+    UringFixed,
+    "uring, registered buffers",
+    UringConfig { register_buffers: true, sq_entries: 1, ..UringConfig::default() }
+);
+
+/// The configuration of `setup`.
+pub fn config(setup: &Setup) -> Config {
+    Config {
+        limits: setup.limits,
+        close_deadline: setup.close_deadline,
+        drop_deadline: setup.drop_deadline,
+        ..Config::default()
+    }
+}
+
+/// A backend of mode `M` and a directory that is removed afterwards.
+#[derive(Debug)]
+pub struct Real<M> {
+    directory: TempDir,
+    mode: PhantomData<M>,
+}
+
+impl<M> Real<M> {
+    /// Where a file of this name is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Over a directory that exists.
+    pub fn in_directory(directory: TempDir) -> Self {
+        Self { directory, mode: PhantomData }
+    }
+}
+
+impl<M: Mode> Fixture for Real<M> {
+    type File = File;
+    type Backend = M::Backend;
+    const NAME: &'static str = M::NAME;
+    const IS_INLINE: bool = M::IS_INLINE;
+
+    fn at(place: Place) -> Result<Self, String> {
+        M::build(&config(&Setup::default())).map_err(|error| error.to_string())?;
+        let directory = match place {
+            Place::Disk => TempDir::new(),
+            Place::Memory => TempDir::new_in("/dev/shm"),
+        };
+        Ok(Self::in_directory(directory.map_err(|error| error.to_string())?))
+    }
+
+    fn backend(&self, setup: &Setup) -> M::Backend {
+        M::build(&config(setup)).expect("it could be built a moment ago")
+    }
+
+    fn create(&self, name: &str, content: &[u8]) -> File {
+        std::fs::write(self.path(name), content).expect("written");
+        OpenOptions::new().read(true).write(true).open(self.path(name)).expect("opened")
+    }
+
+    fn open_appending(&self, name: &str) -> File {
+        OpenOptions::new().append(true).open(self.path(name)).expect("opened")
+    }
+
+    fn open_for_reading(&self, name: &str) -> File {
+        File::open(self.path(name)).expect("opened")
+    }
+
+    fn open_pipe(&self) -> File {
+        let (_reader, writer) = std::io::pipe().expect("a pipe");
+        File::from(std::os::fd::OwnedFd::from(writer))
+    }
+
+    fn open_device(&self) -> File {
+        OpenOptions::new().write(true).open("/dev/null").expect("opened")
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).expect("read")
+    }
+}

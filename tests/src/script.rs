@@ -1,0 +1,149 @@
+//! What the requests of a [`Disk`](crate::disk::Disk) answer: programmed ([`Rule`]) or random
+//! ([`Rough`]).
+
+use ringzero_core::Errno;
+
+use crate::{disk::Ask, random::Random};
+
+/// What one request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// All of it.
+    Complete,
+    /// At most this many bytes (at least one), and says so.
+    Short(u64),
+    /// Nothing, and says so: a write of 0 bytes.
+    Zero,
+    /// Nothing, with this error.
+    Fail(Errno),
+    /// At most this many bytes, but says this error.
+    Torn(u64, Errno),
+    /// Nothing, until it is released.
+    Hang,
+}
+
+/// Which requests a rule speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Writes and appends.
+    Writes,
+    /// Data-syncs.
+    Syncs,
+    /// The write whose request begins at this offset.
+    WriteAt(u64),
+}
+
+/// What the next requests of one kind do.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The file, by name.
+    pub file: &'static str,
+    /// Which of its requests.
+    pub of: Of,
+    /// What they do.
+    pub action: Action,
+    /// How many of them.
+    pub times: u32,
+}
+
+impl Rule {
+    /// The next request of this kind does this.
+    pub const fn once(file: &'static str, of: Of, action: Action) -> Self {
+        Self { file, of, action, times: 1 }
+    }
+
+    /// The next `times` requests of this kind do this.
+    pub const fn times(file: &'static str, of: Of, action: Action, times: u32) -> Self {
+        Self { file, of, action, times }
+    }
+
+    pub(crate) fn matches(&self, file: &str, ask: Ask) -> bool {
+        self.file == file
+            && match (self.of, ask) {
+                (Of::Writes, Ask::Write { .. }) | (Of::Syncs, Ask::Sync(_)) => true,
+                (Of::WriteAt(at), Ask::Write { offset, .. }) => at == offset,
+                _ => false,
+            }
+    }
+}
+
+/// In which order pending requests end.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Order {
+    /// As handed over, all of them.
+    #[default]
+    Oldest,
+    /// The other way round, all of them.
+    Newest,
+    /// Any way, some of them.
+    Shuffled(Random),
+}
+
+/// Random answers. Rates are per mille of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Rough {
+    /// The generator.
+    pub random: Random,
+    /// Writes cut short.
+    pub short: u64,
+    /// Writes answered EINTR, EAGAIN or ECANCELED.
+    pub retry: u64,
+    /// Writes refused for lack of room, or as malformed; half of them leave bytes.
+    pub refused: u64,
+    /// Writes lost with EIO or EROFS; half of them leave bytes.
+    pub lost: u64,
+    /// Data-syncs that fail.
+    pub sync_lost: u64,
+    /// Requests answered inside the call that hands them over.
+    pub at_once: u64,
+}
+
+impl Rough {
+    /// Only what no caller may ever notice: shorts, retries, answers at once.
+    pub const fn harmless(seed: u64) -> Self {
+        Self {
+            random: Random::new(seed),
+            short: 150,
+            retry: 80,
+            refused: 0,
+            lost: 0,
+            sync_lost: 0,
+            at_once: 100,
+        }
+    }
+
+    pub(crate) fn choose(&mut self, ask: Ask) -> Action {
+        let random = &mut self.random;
+        let Ask::Write { len, .. } = ask else {
+            if random.chance(self.sync_lost) {
+                let errnos = [Errno::IO, Errno::NOSPC, Errno::CANCELED, Errno::DQUOT];
+                return Action::Fail(errnos[random.below(4) as usize]);
+            }
+            return Action::Complete;
+        };
+        let fail = |errno: Errno, random: &mut Random| {
+            if random.chance(500) {
+                Action::Fail(errno)
+            } else {
+                Action::Torn(random.below(len + 1), errno)
+            }
+        };
+        if random.chance(self.short) {
+            return Action::Short(random.below(len) + 1);
+        }
+        if random.chance(self.retry) {
+            let errnos = [Errno::INTR, Errno::AGAIN, Errno::CANCELED];
+            return Action::Fail(errnos[random.below(3) as usize]);
+        }
+        if random.chance(self.refused) {
+            let errnos = [Errno::NOSPC, Errno::DQUOT, Errno::FBIG, Errno::INVAL];
+            return fail(errnos[random.below(4) as usize], random);
+        }
+        if random.chance(self.lost) {
+            // EIO, EROFS.
+            let errnos = [Errno::IO, Errno::new(30)];
+            return fail(errnos[random.below(2) as usize], random);
+        }
+        Action::Complete
+    }
+}

@@ -1,0 +1,371 @@
+//! [`ScriptedBackend`]: the engine over a [`Disk`] that does what the test says.
+//!
+//! The driver is the smallest that keeps the contract, and behaves as the real ones do: a poll
+//! takes what has ended, continues what has to go on, delivers, and only if there was nothing to
+//! deliver starts new groups. Time is virtual: where a real driver would sleep with nothing left to
+//! happen, the deadline has passed.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use ringzero_core::{
+    Boxed, CompletionSink, Engine, Errno, Executor, FileSlot, FileStatus, IoFd, Outcome, Parts,
+    Pieces, Registration, RequestId, Stats, StorageIo, StorageIoError, StorageIoExt, SyncKind,
+};
+
+use crate::{
+    disk::{Ask, Disk, Node, ScriptedFile},
+    fixture::Setup,
+    heap::Heap,
+};
+
+/// Rounds without an end after which a call is taken to hang.
+const MOST_ROUNDS: u32 = 100_000;
+
+static OWNERS: AtomicU64 = AtomicU64::new(1);
+
+/// The executor: hands requests to the disk.
+#[derive(Debug)]
+struct Handoff {
+    disk: Disk,
+    owner: u64,
+    files: Vec<Option<ScriptedFile>>,
+}
+
+impl Handoff {
+    fn inode(&self, file: FileSlot) -> usize {
+        self.files[file.index()].as_ref().expect("a request of a file that is open").inode
+    }
+
+    /// Gives the request to the disk; the answer, if it comes at once.
+    fn begin(
+        &self,
+        id: RequestId,
+        inode: usize,
+        ask: Ask,
+        data: &[ringzero_core::Piece],
+    ) -> Option<Outcome> {
+        let mut state = self.disk.state();
+        let number = state.begin(self.owner, id.to_u64(), inode, ask, data.to_vec());
+        let is_at_once = state.rough.as_mut().is_some_and(|r| r.random.chance(r.at_once));
+        is_at_once.then(|| state.end(number).1)
+    }
+}
+
+impl Executor for Handoff {
+    fn room(&self) -> usize {
+        let state = self.disk.state();
+        match state.room {
+            0 => usize::MAX,
+            room => room.saturating_sub(state.pending.len()),
+        }
+    }
+
+    fn write(
+        &mut self,
+        id: RequestId,
+        file: FileSlot,
+        pieces: Pieces<'_>,
+        offset: u64,
+    ) -> Option<Outcome> {
+        let raw = pieces.as_raw();
+        let sum: usize = raw.iter().map(|piece| piece.byte_count).sum();
+        assert_eq!(sum, pieces.byte_count() as usize, "the pieces add up");
+        assert!(raw.iter().all(|piece| piece.byte_count > 0), "no empty piece");
+        assert!((1..=17).contains(&raw.len()), "{} pieces", raw.len());
+        let ask = Ask::Write { offset, len: sum as u64, pieces: raw.len() };
+        self.begin(id, self.inode(file), ask, raw)
+    }
+
+    fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
+        self.begin(id, self.inode(file), Ask::Sync(kind), &[])
+    }
+}
+
+/// A backend over a [`Disk`].
+#[derive(Debug)]
+pub struct ScriptedBackend {
+    engine: Option<Engine<Boxed<Heap>>>,
+    handoff: Handoff,
+    drop_deadline: Duration,
+    now_ns: u64,
+}
+
+impl ScriptedBackend {
+    /// A backend with these limits.
+    ///
+    /// # Panics
+    /// If the limits are out of range.
+    pub fn new(disk: &Disk, setup: &Setup) -> Self {
+        let limits = setup.limits;
+        let parts = Parts::boxed(&limits, Heap::new(limits.memory_bytes())).expect("limits");
+        let owner = OWNERS.fetch_add(1, Ordering::Relaxed);
+        let files = (0..limits.files).map(|_| None).collect();
+        Self {
+            engine: Some(Engine::new(&limits, parts).expect("limits")),
+            handoff: Handoff { disk: disk.clone(), owner, files },
+            drop_deadline: setup.drop_deadline,
+            now_ns: 0,
+        }
+    }
+
+    /// The engine, to ask what no trait method tells.
+    pub fn engine(&mut self) -> &mut Engine<Boxed<Heap>> {
+        self.engine.as_mut().expect("present until drop")
+    }
+
+    fn engine_ref(&self) -> &Engine<Boxed<Heap>> {
+        self.engine.as_ref().expect("present until drop")
+    }
+
+    fn start(&mut self) -> usize {
+        self.now_ns += 1;
+        let engine = self.engine.as_mut().expect("present until drop");
+        engine.start(self.now_ns, &mut self.handoff)
+    }
+
+    /// Takes the answers that have come and continues what they allow.
+    fn reap(&mut self) -> usize {
+        let answers = self.handoff.disk.state().end_some(self.handoff.owner);
+        let engine = self.engine.as_mut().expect("present until drop");
+        for (id, outcome) in &answers {
+            engine.complete(RequestId::from_u64(*id), *outcome);
+        }
+        self.now_ns += 1;
+        engine.proceed(self.now_ns, &mut self.handoff);
+        assert!(
+            engine.in_flight() <= engine.limits().operation_count(),
+            "more in flight than a completion queue holds"
+        );
+        answers.len()
+    }
+
+    /// Whether anything will still happen by itself.
+    fn is_stuck(&self) -> bool {
+        !self.handoff.disk.state().has_endable(self.handoff.owner) && !self.engine_ref().has_ready()
+    }
+
+    /// Frees the slots of files whose close was cut off and whose I/O has ended since.
+    fn finish_late_closes(&mut self) {
+        while let Some(slot) = self.engine_ref().next_idle_closing() {
+            self.finish_close(slot);
+        }
+    }
+
+    fn finish_close(&mut self, slot: FileSlot) {
+        let cut = self.engine().finish_close(slot);
+        let file = self.handoff.files[slot.index()].take().expect("an open file");
+        if let Some(byte_count) = cut {
+            let mut state = file.disk.state();
+            state.files[file.inode].bytes.truncate(byte_count as usize);
+        }
+    }
+
+    fn admit(
+        &mut self,
+        file: ScriptedFile,
+        registration: Option<Registration>,
+    ) -> Result<IoFd, StorageIoError> {
+        self.finish_late_closes();
+        if self.engine_ref().is_closed() {
+            return Err(StorageIoError::Closed);
+        }
+        let (node, size) = {
+            let state = file.disk.state();
+            let known = &state.files[file.inode];
+            (known.node, known.bytes.len() as u64)
+        };
+        let plain = match node {
+            Node::Regular => Registration::file(size),
+            Node::Device => Registration::device(),
+            Node::Other => return Err(StorageIoError::Io(Errno::INVAL)),
+            Node::ReadOnly => return Err(StorageIoError::Io(Errno::BADF)),
+        };
+        let is_known = |known: &&ScriptedFile| known.inode == file.inode;
+        if self.handoff.files.iter().flatten().any(|known| is_known(&known)) {
+            return Err(StorageIoError::Io(Errno::BUSY));
+        }
+        let (fd, slot) = self.engine().register(registration.unwrap_or(plain))?;
+        {
+            let mut state = file.disk.state();
+            let known = &mut state.files[file.inode];
+            known.is_failed = false;
+            known.injected.clear();
+        }
+        self.handoff.files[slot.index()] = Some(file);
+        Ok(fd)
+    }
+
+    fn is_sendable(&self) -> bool
+    where
+        Self: Send,
+    {
+        true
+    }
+}
+
+impl StorageIo for ScriptedBackend {
+    type File = ScriptedFile;
+
+    fn register_fd(&mut self, file: ScriptedFile) -> Result<IoFd, StorageIoError> {
+        debug_assert!(self.is_sendable());
+        self.admit(file, None)
+    }
+
+    fn deregister_fd(&mut self, fd: IoFd) -> Result<(), StorageIoError> {
+        let slot = self.engine().begin_close(fd)?;
+        for _ in 0..MOST_ROUNDS {
+            if self.engine_ref().is_idle(slot) {
+                self.finish_close(slot);
+                return Ok(());
+            }
+            if self.start() + self.reap() == 0
+                && self.is_stuck()
+                && !self.engine_ref().is_idle(slot)
+            {
+                return Err(StorageIoError::Io(Errno::TIMEDOUT));
+            }
+        }
+        panic!("deregistration never ends");
+    }
+
+    fn submit_write(&mut self, fd: IoFd, data: &[u8], offset: u64) -> Result<u64, StorageIoError> {
+        self.engine().submit_write(fd, data, offset)
+    }
+
+    fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
+        self.engine().submit_append(fd, data)
+    }
+
+    fn submit_datasync(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.engine().submit_datasync(fd)
+    }
+
+    fn flush(&mut self) -> Result<usize, StorageIoError> {
+        if self.engine_ref().is_closed() {
+            return Err(StorageIoError::Closed);
+        }
+        Ok(self.start())
+    }
+
+    fn poll_completions(&mut self, out: &mut dyn CompletionSink) {
+        self.reap();
+        self.finish_late_closes();
+        if self.engine().is_group_due() {
+            self.start();
+        }
+        self.engine().deliver(out);
+    }
+
+    fn pending_count(&self) -> usize {
+        self.engine_ref().pending_count()
+    }
+}
+
+impl StorageIoExt for ScriptedBackend {
+    type File = ScriptedFile;
+
+    fn wait(&mut self, min: usize, timeout: Option<Duration>) -> Result<usize, StorageIoError> {
+        for _ in 0..MOST_ROUNDS {
+            let ended = self.reap();
+            let ready = self.engine_ref().deliverable();
+            if ready >= min.min(self.pending_count()) {
+                return Ok(ready);
+            }
+            if self.start() + ended == 0 && self.is_stuck() {
+                assert!(
+                    timeout.is_some() || self.engine_ref().deliverable() >= min,
+                    "a wait without a limit would never end: {:?}",
+                    self.stats()
+                );
+                return Ok(self.engine_ref().deliverable());
+            }
+        }
+        panic!("wait never ends");
+    }
+
+    fn tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.engine_ref().tail(fd)
+    }
+
+    fn room(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.engine_ref().room(fd)
+    }
+
+    fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.engine().resume_append(fd)
+    }
+
+    fn max_write(&self) -> usize {
+        self.engine_ref().max_write()
+    }
+
+    fn can_accept(&self, fd: IoFd, len: usize) -> Result<(), StorageIoError> {
+        self.engine_ref().can_accept(fd, len)
+    }
+
+    fn register_segment(
+        &mut self,
+        file: ScriptedFile,
+        tail: u64,
+        limit: u64,
+    ) -> Result<IoFd, StorageIoError> {
+        self.admit(file, Some(Registration::segment(tail, limit)?))
+    }
+
+    fn stats(&self) -> Stats {
+        self.engine_ref().stats()
+    }
+
+    fn file_status(&self, fd: IoFd) -> Result<FileStatus, StorageIoError> {
+        self.engine_ref().status(fd, self.now_ns)
+    }
+
+    fn shutdown(&mut self, _deadline: Duration) -> Result<(), StorageIoError> {
+        if self.engine_ref().is_closed() {
+            return Err(StorageIoError::Closed);
+        }
+        self.engine().close_admission();
+        let mut is_cut_off = false;
+        for _ in 0..MOST_ROUNDS {
+            if self.engine_ref().file_slots().all(|slot| self.engine_ref().is_idle(slot)) {
+                break;
+            }
+            let is_over = self.start() + self.reap() == 0 && self.is_stuck();
+            is_cut_off = is_over
+                && self.engine_ref().file_slots().any(|slot| !self.engine_ref().is_idle(slot));
+            if is_over {
+                break;
+            }
+        }
+        let slots: Vec<FileSlot> = self.engine_ref().file_slots().collect();
+        for slot in slots {
+            if self.engine_ref().is_idle(slot) {
+                self.finish_close(slot);
+            }
+        }
+        if is_cut_off {
+            self.engine().abandon();
+            return Err(StorageIoError::Io(Errno::TIMEDOUT));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ScriptedBackend {
+    fn drop(&mut self) {
+        let Some(mut engine) = self.engine.take() else { return };
+        let mut state = self.handoff.disk.state();
+        while state.has_endable(self.handoff.owner) && !self.drop_deadline.is_zero() {
+            for (id, outcome) in state.end_some(self.handoff.owner) {
+                engine.complete(RequestId::from_u64(id), outcome);
+            }
+        }
+        drop(state);
+        if engine.in_flight() > 0 {
+            std::mem::forget(engine);
+        }
+    }
+}

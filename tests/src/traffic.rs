@@ -1,0 +1,265 @@
+//! [`State`]: a disk's files and the requests on their way to them.
+//!
+//! A write is applied when it *ends*, by reading the bytes through the engine's raw pointers at
+//! that moment, so that memory reused or freed too early shows in the file. A sync that succeeds
+//! makes the image *durable* that the file had when the sync *began*. Every request is logged, in
+//! order, with its begin and its end.
+//!
+//! Things that no engine may ever do (two overlapping writes in flight, two data-syncs of a file in
+//! flight, a data-sync on a failed file) are noted in [`State::violations`] and make the test fail
+//! when the disk is dropped.
+//!
+//! # Safety
+//! Pieces are read while their request is pending: the engine promised that they stay unchanged at
+//! their addresses until the request is answered. That promise is what is tested here.
+#![allow(unsafe_code)]
+
+use std::collections::VecDeque;
+
+use ringzero_core::{Errno, Outcome, Piece};
+
+use crate::{
+    disk::{Ask, Event, FileState, Injected},
+    random::Random,
+    script::{Action, Order, Rough, Rule},
+};
+
+/// No file grows beyond this.
+pub const LARGEST_FILE_BYTES: u64 = 64 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) owner: u64,
+    pub(crate) id: u64,
+    pub(crate) number: u64,
+    inode: usize,
+    ask: Ask,
+    data: Vec<Piece>,
+    pub(crate) action: Action,
+    image: Vec<u8>,
+}
+
+// SAFETY: the pieces are addresses of memory that the engine keeps unchanged until the request is
+// answered, whichever thread reads them.
+unsafe impl Send for Pending {}
+
+/// Everything about a disk.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The files, by inode.
+    pub files: Vec<FileState>,
+    /// What the next requests answer; the first that matches counts.
+    pub rules: VecDeque<Rule>,
+    /// Random behaviour where no rule matches.
+    pub rough: Option<Rough>,
+    /// In which order requests end.
+    pub order: Order,
+    /// Most requests taken at a time (0: any number).
+    pub room: usize,
+    /// The log, unless [`State::is_quiet`].
+    pub log: Vec<Event>,
+    /// No request is logged.
+    pub is_quiet: bool,
+    /// What no engine may do.
+    pub violations: Vec<String>,
+    pub(crate) pending: Vec<Pending>,
+    next_number: u64,
+    /// Most requests in flight at one time.
+    pub pending_peak: usize,
+}
+
+impl State {
+    /// The file of this name.
+    pub fn file(&self, name: &str) -> &FileState {
+        &self.files[self.inode(name)]
+    }
+
+    pub(crate) fn inode(&self, name: &str) -> usize {
+        self.files.iter().position(|file| file.name == name).expect("a file of that name")
+    }
+
+    fn violation(&mut self, text: String) {
+        self.violations.push(text);
+    }
+
+    /// Takes a request.
+    pub(crate) fn begin(
+        &mut self,
+        owner: u64,
+        id: u64,
+        inode: usize,
+        ask: Ask,
+        data: Vec<Piece>,
+    ) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        if !self.is_quiet {
+            self.log.push(Event::Began { number, inode, ask });
+        }
+        let sync_in_flight = |p: &Pending| p.inode == inode && matches!(p.ask, Ask::Sync(_));
+        match ask {
+            Ask::Write { offset, len, .. } => {
+                let hit = self.pending.iter().find(|p| match p.ask {
+                    Ask::Write { offset: o, len: l, .. } => {
+                        p.inode == inode && p.owner == owner && o < offset + len && offset < o + l
+                    }
+                    Ask::Sync(_) => false,
+                });
+                if let Some(hit) = hit {
+                    let text = format!("write {offset}+{len} beside overlapping {:?}", hit.ask);
+                    self.violation(text);
+                }
+            }
+            Ask::Sync(_) if self.pending.iter().any(sync_in_flight) => {
+                self.violation(format!("two data-syncs of file {inode} in flight"));
+            }
+            Ask::Sync(_) if self.files[inode].is_failed => {
+                self.violation(format!("a data-sync of the failed file {inode}: request {number}"));
+            }
+            Ask::Sync(_) => {}
+        }
+        if self.pending.iter().any(|p| p.owner == owner && p.id == id) {
+            self.violation(format!("two requests in flight with id {id:#x}"));
+        }
+        let action = self.choose(inode, ask);
+        if std::env::var_os("RINGZERO_TRACE").is_some() {
+            println!("    request {number} of file {inode}: {ask:?}, {action:?}");
+        }
+        let image = match ask {
+            Ask::Sync(_) => self.files[inode].bytes.clone(),
+            Ask::Write { .. } => Vec::new(),
+        };
+        self.pending.push(Pending { owner, id, number, inode, ask, data, action, image });
+        self.pending_peak = self.pending_peak.max(self.pending.len());
+        number
+    }
+
+    fn choose(&mut self, inode: usize, ask: Ask) -> Action {
+        let name = &self.files[inode].name;
+        if let Some(at) = self.rules.iter().position(|rule| rule.matches(name, ask)) {
+            let rule = &mut self.rules[at];
+            let action = rule.action;
+            rule.times -= 1;
+            if rule.times == 0 {
+                self.rules.remove(at);
+            }
+            return action;
+        }
+        match &mut self.rough {
+            Some(rough) => rough.choose(ask),
+            None => Action::Complete,
+        }
+    }
+
+    /// Whether a request of `owner` will end without being released.
+    pub(crate) fn has_endable(&self, owner: u64) -> bool {
+        self.pending.iter().any(|p| p.owner == owner && p.action != Action::Hang)
+    }
+
+    /// Ends some requests of `owner`, in an order of the script's choice.
+    pub(crate) fn end_some(&mut self, owner: u64) -> Vec<(u64, Outcome)> {
+        let mut order: Vec<u64> = self
+            .pending
+            .iter()
+            .filter(|p| p.owner == owner && p.action != Action::Hang)
+            .map(|p| p.number)
+            .collect();
+        match &mut self.order {
+            Order::Oldest => {}
+            Order::Newest => order.reverse(),
+            Order::Shuffled(random) => shuffle(&mut order, random),
+        }
+        order.into_iter().map(|number| self.end(number)).collect()
+    }
+
+    /// Ends the request of this number, which does not hang.
+    pub fn end(&mut self, number: u64) -> (u64, Outcome) {
+        let at = self.pending.iter().position(|p| p.number == number).expect("a pending request");
+        let pending = self.pending.swap_remove(at);
+        let Pending { id, inode, ask, data, action, image, .. } = pending;
+        let outcome = match ask {
+            Ask::Write { offset, len, .. } => self.write(inode, offset, len, &data, action),
+            Ask::Sync(_) => match action {
+                Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
+                _ => {
+                    self.files[inode].durable = image;
+                    Ok(0)
+                }
+            },
+        };
+        let error = match (ask, outcome) {
+            // No progress is an error too.
+            (Ask::Write { .. }, Ok(0)) => Err(Errno::IO),
+            (_, outcome) => outcome,
+        };
+        if let Err(errno) = error {
+            let file = &mut self.files[inode];
+            let offset = match ask {
+                Ask::Write { offset, .. } => Some(offset),
+                Ask::Sync(_) => None,
+            };
+            file.injected.push(Injected { offset, errno });
+            let is_retried = matches!(errno, Errno::INTR | Errno::AGAIN | Errno::CANCELED);
+            file.is_failed |= offset.is_none() || !is_retried && !errno.keeps_file_usable();
+        }
+        if std::env::var_os("RINGZERO_TRACE").is_some() {
+            println!("    request {number} ended: {outcome:?}");
+        }
+        if !self.is_quiet {
+            self.log.push(Event::Ended { number, outcome });
+        }
+        (id, outcome)
+    }
+
+    fn write(
+        &mut self,
+        inode: usize,
+        offset: u64,
+        len: u64,
+        data: &[Piece],
+        action: Action,
+    ) -> Outcome {
+        let (want, errno) = match action {
+            Action::Fail(errno) => return Err(errno),
+            Action::Zero => return Ok(0),
+            Action::Complete | Action::Hang => (len, None),
+            Action::Short(count) => (count.clamp(1, len), None),
+            Action::Torn(count, errno) => (count.min(len), Some(errno)),
+        };
+        if offset.saturating_add(want) > LARGEST_FILE_BYTES {
+            return Err(Errno::FBIG);
+        }
+        let file = &mut self.files[inode];
+        let mut at = offset as usize;
+        let end = at + want as usize;
+        if file.bytes.len() < end {
+            file.bytes.resize(end, 0);
+        }
+        for piece in data {
+            let count = piece.byte_count.min(end - at);
+            // SAFETY: the request is not answered yet, so the engine keeps the piece's bytes at
+            // their address; see the header.
+            let bytes = unsafe { std::slice::from_raw_parts(piece.base, count) };
+            file.bytes[at..at + count].copy_from_slice(bytes);
+            at += count;
+        }
+        errno.map_or(Ok(want as u32), Err)
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(self.violations.is_empty(), "{:#?}", self.violations);
+        }
+    }
+}
+
+fn shuffle(numbers: &mut Vec<u64>, random: &mut Random) {
+    for at in (1..numbers.len()).rev() {
+        numbers.swap(at, random.below(at as u64 + 1) as usize);
+    }
+    // Some stay for the next round.
+    let keep = numbers.len() - random.below(numbers.len() as u64 / 2 + 1) as usize;
+    numbers.truncate(keep);
+}

@@ -1,0 +1,173 @@
+//! Which modules may know which: arrows point down only.
+//!
+//! A crate's modules stand on floors. A file names modules of its own floor or below; what the
+//! crate re-exports at its root counts as the module it comes from. Modules of [`STRANGERS`] never
+//! name each other.
+
+use crate::source::{Source, Tree, is_word};
+
+/// The modules of a crate and their floors.
+struct House {
+    folder: &'static str,
+    floors: &'static [(&'static str, u32)],
+}
+
+const HOUSES: &[House] = &[
+    House {
+        folder: "core/src/",
+        floors: &[
+            ("completion", 0),
+            ("errno", 0),
+            ("error", 0),
+            ("exercise", 0),
+            ("id", 0),
+            ("limits", 0),
+            ("memory", 0),
+            ("slots", 0),
+            ("table", 1),
+            ("engine", 2),
+            ("boxed", 2),
+            ("storage_io", 2),
+            ("storage_io_ext", 2),
+        ],
+    },
+    House {
+        folder: "backends/src/",
+        floors: &[
+            ("error", 0),
+            ("platform", 0),
+            ("config", 1),
+            ("files", 1),
+            ("fork", 1),
+            ("memory", 1),
+            ("report", 1),
+            ("setup_error", 1),
+            ("registry", 2),
+            ("storage_io", 2),
+            ("sync", 3),
+            ("uring", 3),
+            ("probe", 4),
+            ("open", 5),
+            ("ring", 5),
+            ("ring_absent", 5),
+            ("ring_linux", 5),
+        ],
+    },
+];
+
+/// An import of everything at the root, which would name any module.
+const EVERYTHING: &str = "*";
+
+const STRANGERS: &[(&str, &str)] = &[("sync", "uring")];
+
+impl House {
+    fn floor(&self, module: &str) -> Option<u32> {
+        self.floors.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
+    }
+}
+
+/// Every arrow that points up or to a stranger, and every module without a floor.
+pub(crate) fn offences(tree: &Tree) -> Vec<String> {
+    let mut offences = Vec::new();
+    for house in HOUSES {
+        let exports = exports(tree, house);
+        for source in tree.rust() {
+            let Some(inside) = source.path.strip_prefix(house.folder) else { continue };
+            let modules: Vec<&str> = inside.trim_end_matches(".rs").split('/').collect();
+            if modules == ["lib"] {
+                continue;
+            }
+            let own = modules[0];
+            let Some(floor) = house.floor(own) else {
+                offences.push(format!("{}: module `{own}` has no floor here", source.path));
+                continue;
+            };
+            for (at, name) in names(source, &modules) {
+                let module = exports.iter().find(|(export, _)| *export == name);
+                let module = module.map_or(name.as_str(), |(_, module)| module);
+                let is_above = house.floor(module).is_some_and(|other| other > floor);
+                let is_strange =
+                    STRANGERS.contains(&(own, module)) || STRANGERS.contains(&(module, own));
+                if is_above || is_strange || name == EVERYTHING {
+                    let line = source.line_of(at);
+                    offences.push(format!("{}:{line}: `{own}` names `{name}`", source.path));
+                }
+            }
+        }
+    }
+    offences
+}
+
+/// What the crate re-exports at its root, and the module each name comes from.
+fn exports(tree: &Tree, house: &House) -> Vec<(String, String)> {
+    let path = format!("{}lib.rs", house.folder);
+    let Some(root) = tree.sources.iter().find(|source| source.path == path) else {
+        return Vec::new();
+    };
+    let mut exports = Vec::new();
+    for at in root.words("pub use") {
+        let statement = root.code[at + "pub use".len()..].split(';').next().unwrap_or_default();
+        let mut words = statement.split(|c| !is_word(c)).filter(|word| !word.is_empty());
+        let module = words.next().unwrap_or_default();
+        if house.floor(module).is_some() {
+            exports.extend(words.map(|word| (word.to_owned(), module.to_owned())));
+        }
+    }
+    exports
+}
+
+/// What a file names at the root of its crate, and where.
+fn names(source: &Source, modules: &[&str]) -> Vec<(usize, String)> {
+    // `mod.rs` is the module of its folder.
+    let depth = modules.iter().filter(|module| **module != "mod").count();
+    let mut names = Vec::new();
+    for at in source.words("crate") {
+        if let Some(rest) = source.code[at..].strip_prefix("crate::") {
+            names.extend(heads(rest).map(|head| (at, head)));
+            if rest.starts_with('*') {
+                names.push((at, EVERYTHING.to_owned()));
+            }
+        }
+    }
+    for at in source.words("super") {
+        let mut rest = &source.code[at..];
+        let mut steps = 0;
+        while let Some(further) = rest.strip_prefix("super::") {
+            rest = further;
+            steps += 1;
+        }
+        if steps >= depth && !source.code[..at].ends_with("super::") {
+            names.extend(heads(rest).map(|head| (at, head)));
+        }
+    }
+    names
+}
+
+/// The first words of a path, or of each path in braces: of `{a::b, c::{d, e}}`, `a` and `c`.
+fn heads(text: &str) -> impl Iterator<Item = String> + '_ {
+    let mut depth = 0;
+    let mut is_over = false;
+    let pieces = text.split_inclusive(['{', '}', ',', ';']).filter_map(move |piece| {
+        if is_over {
+            return None;
+        }
+        let head: String = piece.trim_start().chars().take_while(|c| is_word(*c)).collect();
+        let is_head = depth <= 1 && !head.is_empty();
+        match piece.chars().last() {
+            Some('{') => depth += 1,
+            Some('}') => depth -= 1,
+            _ => {}
+        }
+        is_over = depth <= 0;
+        is_head.then_some(head)
+    });
+    pieces.collect::<Vec<_>>().into_iter()
+}
+
+#[test]
+fn the_first_words_of_nested_imports_are_found() {
+    let found = |text: &str| heads(text).collect::<Vec<_>>();
+    assert_eq!(found("a::b(c, d);"), ["a"]);
+    assert_eq!(found("a;"), ["a"]);
+    assert_eq!(found("{ a::{b, c::{d}}, e::f, g }; h::{i}"), ["a", "e", "g"]);
+}
