@@ -1,0 +1,239 @@
+//! What a backend is built from: [`Config`].
+//!
+//! Plain data; [`Config::check`] is the one place that says what is out of range. Every constructor
+//! calls it first, so that no size ends in a panic or in a process killed for lack of memory.
+
+use std::time::Duration;
+
+use ringzero_core::{Block, Limits, LimitsError, OpenFile, Operation};
+
+use crate::platform;
+
+/// Most entries of a submission queue: io_uring_setup(2), EINVAL.
+const MAX_SQ_ENTRIES: u32 = 32_768;
+
+/// How to build a backend.
+///
+/// ```
+/// use ringzero::{Choice, Config, Limits};
+///
+/// let config = Config {
+///     backend: Choice::Sync,
+///     limits: Limits { files: 4, ..Limits::default() },
+///     ..Config::default()
+/// };
+/// assert_eq!(config.check(), Ok(()));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How much of everything.
+    pub limits: Limits,
+    /// How long `deregister_fd` waits for I/O on the file to end. Default: 10 s.
+    pub close_deadline: Duration,
+    /// How long dropping a backend waits for what the executor holds, before it leaks the memory.
+    /// Default: 10 s.
+    pub drop_deadline: Duration,
+    /// Which backend [`open`](crate::open) sets up. The constructors of the backends ignore it.
+    pub backend: Choice,
+    /// What only io_uring has.
+    pub uring: UringConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            close_deadline: Duration::from_secs(10),
+            drop_deadline: Duration::from_secs(10),
+            backend: Choice::default(),
+            uring: UringConfig::default(),
+        }
+    }
+}
+
+/// Which backend [`open`](crate::open) sets up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Choice {
+    /// The best that works here: io_uring, else sync.
+    #[default]
+    Auto,
+    /// io_uring, or an error.
+    Uring,
+    /// Executes inside the submitting call.
+    Sync,
+}
+
+/// What only io_uring has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UringConfig {
+    /// How completions arrive.
+    pub mode: UringMode,
+    /// Registers the blocks with the kernel. Pins and faults all of them at once, and counts
+    /// against the memlock limit; where that is refused, goes on without. Default: no.
+    pub register_buffers: bool,
+    /// Entries of the submission queue: the most requests one system call hands over. 1 to 32,768;
+    /// the kernel rounds up to a power of two. Default: 256.
+    pub sq_entries: u32,
+}
+
+impl Default for UringConfig {
+    fn default() -> Self {
+        Self { mode: UringMode::default(), register_buffers: false, sq_entries: 256 }
+    }
+}
+
+/// How an io_uring backend's completions arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UringMode {
+    /// By interrupt. The backend moves freely between threads, with work in flight.
+    #[default]
+    Interrupt,
+    /// Only in calls of the thread that first used the backend; use from another is an error.
+    ThreadBound,
+    /// A kernel thread takes submissions without a system call, and keeps a core busy until
+    /// nothing came for `idle`.
+    SqPoll {
+        /// From 1 ms to 2³²−1 ms.
+        idle: Duration,
+    },
+}
+
+/// What is out of range in a [`Config`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
+pub enum ConfigError {
+    /// One of [`Config::limits`].
+    #[error("{0}")]
+    Limits(LimitsError),
+    /// The limits add up to more memory than this machine, or this control group, has.
+    #[error(
+        "the limits add up to {needed_bytes} bytes of memory, but {available_bytes} are all there \
+         is: lower limits.blocks_common, blocks_per_file or block_bytes"
+    )]
+    Memory {
+        /// What the limits add up to.
+        needed_bytes: u64,
+        /// The physical memory, or the control group's limit.
+        available_bytes: u64,
+    },
+    /// [`UringConfig::sq_entries`].
+    #[error("uring.sq_entries must be 1 to {MAX_SQ_ENTRIES}")]
+    SqEntries,
+    /// The `idle` of [`UringMode::SqPoll`].
+    #[error("the idle time of UringMode::SqPoll must be 1 to {} milliseconds", u32::MAX)]
+    SqPollIdle,
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Limits(error) => Some(error),
+            Self::Memory { .. } | Self::SqEntries | Self::SqPollIdle => None,
+        }
+    }
+}
+
+impl Config {
+    /// Checks every bound. Looks at the memory of the machine, at nothing else outside.
+    ///
+    /// # Errors
+    /// The first bound that is out of range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.limits.check().map_err(ConfigError::Limits)?;
+        check_memory(memory_bytes(&self.limits), platform::memory_bytes())?;
+        if self.uring.sq_entries == 0 || self.uring.sq_entries > MAX_SQ_ENTRIES {
+            return Err(ConfigError::SqEntries);
+        }
+        match self.uring.mode {
+            UringMode::SqPoll { idle } if !(1..=u32::MAX.into()).contains(&idle.as_millis()) => {
+                Err(ConfigError::SqPollIdle)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_memory(needed_bytes: u64, available_bytes: Option<u64>) -> Result<(), ConfigError> {
+    match available_bytes {
+        Some(available_bytes) if needed_bytes > available_bytes => {
+            Err(ConfigError::Memory { needed_bytes, available_bytes })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Everything that grows with the limits: the data memory and one record per thing. Needs limits
+/// that passed their own check.
+fn memory_bytes(limits: &Limits) -> u64 {
+    limits.memory_bytes() as u64
+        + u64::from(limits.operation_count()) * size_of::<Operation>() as u64
+        + u64::from(limits.range_count()) * size_of::<u32>() as u64
+        + u64::from(limits.block_count()) * size_of::<Block>() as u64
+        + u64::from(limits.files) * size_of::<OpenFile>() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_limits(limits: Limits) -> Config {
+        Config { limits, ..Config::default() }
+    }
+
+    fn with_uring(uring: UringConfig) -> Config {
+        Config { uring, ..Config::default() }
+    }
+
+    #[test]
+    fn the_default_is_in_range() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn zero_and_absurd_limits_are_refused() {
+        let ok = Limits::default();
+        for limits in [
+            Limits { files: 0, ..ok },
+            Limits { files: u32::MAX, ..ok },
+            Limits { operations_common: u32::MAX, ..ok },
+            Limits { blocks_per_file: 0, ..ok },
+            Limits { blocks_common: u32::MAX, ..ok },
+            Limits { block_bytes: 3, ..ok },
+        ] {
+            let error = with_limits(limits).check();
+            assert!(matches!(error, Err(ConfigError::Limits(_))), "{limits:?}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn more_memory_than_there_is_is_refused() {
+        assert_eq!(check_memory(100, Some(100)), Ok(()));
+        let error = ConfigError::Memory { needed_bytes: 101, available_bytes: 100 };
+        assert_eq!(check_memory(101, Some(100)), Err(error));
+        assert_eq!(check_memory(u64::MAX, None), Ok(()));
+    }
+
+    #[test]
+    fn the_memory_needed_counts_the_tables_too() {
+        let limits = Limits { block_bytes: 512, blocks_common: 1 << 20, ..Limits::default() };
+        let tables = memory_bytes(&limits) - limits.memory_bytes() as u64;
+        assert!(tables > (1 << 20) * size_of::<Block>() as u64);
+    }
+
+    #[test]
+    fn zero_and_absurd_sizes_of_the_ring_are_refused() {
+        let ok = UringConfig::default();
+        let idle = |idle| UringConfig { mode: UringMode::SqPoll { idle }, ..ok };
+        for (uring, error) in [
+            (UringConfig { sq_entries: 0, ..ok }, ConfigError::SqEntries),
+            (UringConfig { sq_entries: MAX_SQ_ENTRIES + 1, ..ok }, ConfigError::SqEntries),
+            (idle(Duration::ZERO), ConfigError::SqPollIdle),
+            (idle(Duration::from_micros(999)), ConfigError::SqPollIdle),
+            (idle(Duration::MAX), ConfigError::SqPollIdle),
+        ] {
+            assert_eq!(with_uring(uring).check(), Err(error), "{uring:?}");
+        }
+        assert_eq!(with_uring(idle(Duration::from_millis(1))).check(), Ok(()));
+        assert_eq!(with_uring(UringConfig { sq_entries: 1, ..ok }).check(), Ok(()));
+    }
+}

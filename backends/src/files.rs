@@ -1,0 +1,149 @@
+//! Which open file is in which slot of the engine: [`Files`], and who is let in.
+//!
+//! It decides whether a file may be registered and keeps it open; it does no I/O. What it takes by
+//! value it closes on every error.
+//!
+//! Invariants: a slot has an entry from registration until the engine has given the slot back, so
+//! also while it closes; no two entries have the same identity; no entry is in append mode.
+
+use std::fs::File;
+
+use ringzero_core::{Errno, FileSlot, Limits, Registration, StorageIoError};
+
+use crate::{
+    error::errno_of,
+    platform::{self, Identity, Kind, number},
+    setup_error::SetupError,
+};
+
+/// What a file is registered for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// Writes anywhere; appends at the end it has now, if it has one.
+    WholeFile,
+    /// Writes anywhere; appends from `tail` on, and never beyond `limit`.
+    Segment { tail: u64, limit: u64 },
+}
+
+/// One registered file.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    file: File,
+    identity: Identity,
+    rw_flags: i32,
+}
+
+impl Entry {
+    /// The open file.
+    #[inline]
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// What every write of this file carries as flags of pwritev2(2): RWF_NOAPPEND if it was opened
+    /// in append mode and the kernel has the flag, else 0.
+    #[inline]
+    pub(crate) fn rw_flags(&self) -> i32 {
+        self.rw_flags
+    }
+
+    /// Cuts the file to `byte_count`, if it is longer: fstat(2), ftruncate(2).
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub(crate) fn cut_back(&self, byte_count: u64) -> Result<(), Errno> {
+        // A write that failed may have moved the tail beyond the end of the file.
+        let metadata = self.file.metadata().map_err(|error| errno_of(&error))?;
+        if metadata.len() <= byte_count {
+            return Ok(());
+        }
+        self.file.set_len(byte_count).map_err(|error| errno_of(&error))
+    }
+}
+
+/// A file that may be registered, and nothing about it changed so far.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    file: File,
+    identity: Identity,
+    is_append_mode: bool,
+    /// What the engine is to know of it.
+    pub(crate) registration: Registration,
+}
+
+impl Admitted {
+    /// Leaves append mode, and is ready to be put in a slot.
+    ///
+    /// # Errors
+    /// Append mode cannot be left; the file is closed.
+    pub(crate) fn into_entry(self) -> Result<Entry, Errno> {
+        let Self { file, identity, is_append_mode, registration: _ } = self;
+        if !is_append_mode {
+            return Ok(Entry { file, identity, rw_flags: 0 });
+        }
+        let file = platform::leave_append_mode(file)?;
+        Ok(Entry { file, identity, rw_flags: platform::keep_position_flags() })
+    }
+}
+
+/// The files of one backend, by slot.
+#[derive(Debug)]
+pub(crate) struct Files {
+    entries: Box<[Option<Entry>]>,
+}
+
+impl Files {
+    /// An empty table of `limits.files` slots.
+    ///
+    /// # Errors
+    /// `SetupError::Memory`.
+    pub(crate) fn new(limits: &Limits) -> Result<Self, SetupError> {
+        let mut entries = Vec::new();
+        entries
+            .try_reserve_exact(limits.files as usize)
+            .map_err(|_| SetupError::Memory(Errno::new(number::NOMEM)))?;
+        entries.resize_with(limits.files as usize, || None);
+        Ok(Self { entries: entries.into_boxed_slice() })
+    }
+
+    /// Decides whether `file` may be registered for `purpose`. Changes nothing.
+    ///
+    /// # Errors
+    /// The file is closed. EINVAL: a directory, pipe, socket or terminal, or a segment that ends
+    /// before it begins. EBADF: not open for writing. EBUSY: registered already, or still closing.
+    /// Others of fstat(2).
+    pub(crate) fn admit(&self, file: File, purpose: Purpose) -> Result<Admitted, StorageIoError> {
+        let inspection = platform::inspect(&file).map_err(StorageIoError::Io)?;
+        let registration = match (inspection.kind, purpose) {
+            (Kind::Other, _) => return Err(StorageIoError::Io(Errno::INVAL)),
+            _ if !inspection.is_writable => return Err(StorageIoError::Io(Errno::BADF)),
+            (_, Purpose::Segment { tail, limit }) => Registration::segment(tail, limit)?,
+            (Kind::Regular, Purpose::WholeFile) => Registration::file(inspection.byte_count),
+            (Kind::Device, Purpose::WholeFile) => Registration::device(),
+        };
+        let identity = inspection.identity;
+        if self.entries.iter().flatten().any(|entry| entry.identity == identity) {
+            return Err(StorageIoError::Io(Errno::BUSY));
+        }
+        let is_append_mode = inspection.is_append_mode;
+        Ok(Admitted { file, identity, is_append_mode, registration })
+    }
+
+    /// Puts a file in the slot that the engine gave it.
+    pub(crate) fn insert(&mut self, slot: FileSlot, entry: Entry) {
+        if let Some(place) = self.entries.get_mut(slot.index()) {
+            *place = Some(entry);
+        }
+    }
+
+    /// The file in a slot.
+    #[inline]
+    pub(crate) fn get(&self, slot: FileSlot) -> Option<&Entry> {
+        self.entries.get(slot.index())?.as_ref()
+    }
+
+    /// Takes the file out of a slot.
+    pub(crate) fn remove(&mut self, slot: FileSlot) -> Option<Entry> {
+        self.entries.get_mut(slot.index())?.take()
+    }
+}

@@ -1,0 +1,88 @@
+//! Storage I/O for hot loops that must never block, lock, allocate or panic.
+//!
+//! A program submits writes, appends and datasyncs, gets a token for each, and polls for
+//! completions. All meaning (order, merging, barriers, failure) is in the engine of
+//! [`ringzero_core`]; this crate has the *backends* that carry requests to an operating system, and
+//! every guarantee is the same on each:
+//!
+//! | backend | executes |
+//! |---|---|
+//! | `UringBackend` (Linux) | in the kernel, through io_uring |
+//! | [`SyncBackend`] | inside the submitting call |
+//!
+//! [`open`] sets up the best one that works on this machine and says why it is not a better one.
+//!
+//! ```
+//! use ringzero::{Config, IoCompletion, open};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("log");
+//! let mut io = open(&Config::default())?.io;
+//! let log = io.register_fd(std::fs::File::create(path)?)?;
+//! io.submit_append(log, b"a record")?;
+//! let commit = io.submit_datasync(log)?;
+//! io.flush()?;
+//!
+//! let mut completions = Vec::with_capacity(16);
+//! while io.pending_count() > 0 {
+//!     io.wait(1, None)?;
+//!     io.poll_completions(&mut completions);
+//! }
+//! assert_eq!(completions.last(), Some(&IoCompletion { token: commit, result: 0 }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Modules
+//! Arrows point down only; backends never import each other.
+//!
+//! | floor | modules |
+//! |---|---|
+//! | 5 | `open`; `ring` (io_uring for it, where there is one) |
+//! | 4 | `probe` |
+//! | 3 | `sync`, `uring` |
+//! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
+//! | 1 | `files`, `memory`, `fork`, `report`, `setup_error`, `config` |
+//! | 0 | `platform` (all that differs by operating system), `error` |
+
+// What only the driver of Linux uses.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
+
+mod config;
+mod error;
+mod files;
+mod fork;
+mod memory;
+mod open;
+mod platform;
+mod probe;
+mod registry;
+mod report;
+mod setup_error;
+mod storage_io;
+mod sync;
+
+#[cfg(target_os = "linux")]
+mod uring;
+
+#[cfg_attr(target_os = "linux", path = "ring_linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "ring_absent.rs")]
+mod ring;
+
+pub use config::{Choice, Config, ConfigError, UringConfig, UringMode};
+pub use error::{errno_of, from_io_error, to_io_error};
+pub use open::{Opened, open};
+pub use report::{BackendKind, Downgrade, Note, Report};
+pub use ringzero_core::{
+    CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError, SliceSink, Stats,
+    StorageIoError, StorageIoExt,
+};
+pub use setup_error::SetupError;
+pub use storage_io::{Backend, StorageIo};
+pub use sync::SyncBackend;
+#[cfg(target_os = "linux")]
+pub use uring::UringBackend;
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,199 @@
+//! What Linux adds: RWF_NOAPPEND, pages wiped on fork, the coarse clock, control groups, unnamed
+//! files.
+//!
+//! # Safety
+//! Calls of libc. Descriptors are borrowed from a `File`, so they are open during the call; ranges
+//! of memory come from a slice, or were mapped here for good.
+#![allow(unsafe_code)]
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::{
+        fd::{AsRawFd, FromRawFd},
+        unix::fs::OpenOptionsExt,
+    },
+    path::Path,
+    sync::{OnceLock, atomic::AtomicU32},
+};
+
+use ringzero_core::{Errno, Outcome, SyncKind};
+
+use super::unix::{
+    last_errno, map_zeroed, outcome, physical_memory_bytes, unmap, word_zeroed_by_handler,
+};
+
+/// Writes `data` at `offset` (at most `i64::MAX`) with flags of pwritev2(2), and says how many
+/// bytes were written.
+#[inline]
+pub(crate) fn write_at(file: &File, data: &[u8], offset: u64, rw_flags: i32) -> Outcome {
+    if rw_flags != 0 {
+        return write_with_flags(file, data, offset, rw_flags);
+    }
+    // SAFETY: the descriptor is open, and `data` is readable for its length.
+    outcome(unsafe {
+        libc::pwrite64(file.as_raw_fd(), data.as_ptr().cast(), data.len(), offset as i64)
+    })
+}
+
+#[cold]
+fn write_with_flags(file: &File, data: &[u8], offset: u64, rw_flags: i32) -> Outcome {
+    let piece = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
+    // SAFETY: the descriptor is open, and `piece` is one range that is only read.
+    outcome(unsafe {
+        libc::pwritev2(file.as_raw_fd(), &raw const piece, 1, offset as libc::off_t, rw_flags)
+    })
+}
+
+/// Makes durable what was written before: fdatasync(2) or fsync(2). Not repeated on any error: a
+/// loss of data is reported once.
+#[inline]
+pub(crate) fn sync(file: &File, kind: SyncKind) -> Outcome {
+    let result = match kind {
+        // SAFETY: the descriptor is open.
+        SyncKind::Data => unsafe { libc::fdatasync(file.as_raw_fd()) },
+        // SAFETY: the descriptor is open.
+        SyncKind::Full => unsafe { libc::fsync(file.as_raw_fd()) },
+    };
+    outcome(result as isize)
+}
+
+/// The flags with which a write keeps to its offset even if somebody puts the file in append mode
+/// again: RWF_NOAPPEND where the kernel has it (pwritev2(2), since Linux 6.9), else none. None also
+/// where `off_t` is so small that `pwritev2` of libc would cut offsets off.
+pub(crate) fn keep_position_flags() -> i32 {
+    static FLAGS: OnceLock<i32> = OnceLock::new();
+    *FLAGS.get_or_init(|| {
+        if size_of::<libc::off_t>() < size_of::<u64>() {
+            return 0;
+        }
+        let probe = |file: File| write_with_flags(&file, &[0], 0, libc::RWF_NOAPPEND);
+        match memory_file().map(probe) {
+            Ok(Ok(1)) => libc::RWF_NOAPPEND,
+            _ => 0,
+        }
+    })
+}
+
+/// Nanoseconds of a clock that never goes back, to the resolution of the timer interrupt
+/// (CLOCK_MONOTONIC_COARSE of clock_gettime(2)): read without entering the kernel.
+#[inline]
+pub(crate) fn now_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a timespec to write to. The clock is there since Linux 2.6.32, so the call
+    // cannot fail; if it did, `now` stays zero.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// A word that reads as zero in every forked child: on a page that the kernel wipes
+/// (MADV_WIPEONFORK of madvise(2), since Linux 4.14), or zeroed by a handler.
+///
+/// # Errors
+/// Those of mmap(2) and pthread_atfork(3).
+pub(crate) fn fork_word() -> Result<&'static AtomicU32, Errno> {
+    let byte_count = size_of::<AtomicU32>();
+    let page = map_zeroed(byte_count)?;
+    // SAFETY: the page was just mapped, private and anonymous, and holds nothing yet.
+    let result = unsafe { libc::madvise(page.as_ptr().cast(), byte_count, libc::MADV_WIPEONFORK) };
+    if result != 0 {
+        // SAFETY: the page was mapped above, and is not used.
+        unsafe { unmap(page, byte_count) };
+        return word_zeroed_by_handler();
+    }
+    // SAFETY: page-aligned, zeroed, never unmapped, and only ever used through this atomic.
+    Ok(unsafe { AtomicU32::from_ptr(page.as_ptr().cast()) })
+}
+
+/// The most memory this process can ever have: that of the machine, or of its control group if
+/// that is less (`memory.max` of version 2, `memory.limit_in_bytes` of version 1).
+pub(crate) fn memory_bytes() -> Option<u64> {
+    physical_memory_bytes().into_iter().chain(control_group_bytes()).min()
+}
+
+/// The lowest limit of the control groups that the process is in, from /proc/self/cgroup.
+fn control_group_bytes() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    groups.lines().filter_map(limit_of_group).min()
+}
+
+/// The lowest limit on the way from one line's group up to the root. A line is
+/// `number:controllers:path` (cgroups(7)); version 2 names no controllers.
+fn limit_of_group(line: &str) -> Option<u64> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (root, limit_file) = match fields.next()? {
+        "" => ("/sys/fs/cgroup", "memory.max"),
+        controllers if controllers.split(',').any(|name| name == "memory") => {
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        }
+        _ => return None,
+    };
+    let path = Path::new(root).join(fields.next()?.trim_start_matches('/'));
+    let groups = path.ancestors().take_while(|group| group.starts_with(root));
+    let limits = groups.filter_map(|group| fs::read_to_string(group.join(limit_file)).ok());
+    limits.filter_map(|limit| limit.trim().parse().ok()).min()
+}
+
+/// A file without a name in `folder`, open for writing: O_TMPFILE of open(2).
+///
+/// # Errors
+/// EOPNOTSUPP, EISDIR: the file system does not have it. Others of open(2).
+pub(crate) fn unnamed_file(folder: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o600).open(folder)
+}
+
+/// A file that is in no file system: memfd_create(2).
+///
+/// # Errors
+/// Those of memfd_create(2).
+pub(crate) fn memory_file() -> io::Result<File> {
+    // SAFETY: the name ends with a zero byte.
+    let fd = unsafe { libc::memfd_create(c"ringzero-probe".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::from_raw_os_error(last_errno().number()));
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coarse_clock_never_goes_back() {
+        let first = now_ns();
+        assert!(first > 0);
+        assert!(now_ns() >= first);
+    }
+
+    #[test]
+    fn the_memory_of_the_machine_is_known() {
+        let bytes = memory_bytes().unwrap();
+        assert!(bytes > 1 << 20, "{bytes}");
+    }
+
+    #[test]
+    fn lines_of_other_controllers_give_no_limit() {
+        assert_eq!(limit_of_group("4:cpu,cpuacct:/"), None);
+        assert_eq!(limit_of_group(""), None);
+    }
+
+    #[test]
+    fn a_write_with_the_flag_keeps_to_its_offset_in_append_mode() {
+        let flags = keep_position_flags();
+        if flags == 0 {
+            println!("skipped: this kernel has no RWF_NOAPPEND");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"12345").unwrap();
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        assert_eq!(write_at(&file, b"ab", 1, flags), Ok(2));
+        assert_eq!(fs::read(&path).unwrap(), b"1ab45");
+        // The control: without the flag the offset is ignored.
+        assert_eq!(write_at(&file, b"cd", 1, 0), Ok(2));
+        assert_eq!(fs::read(&path).unwrap(), b"1ab45cd");
+    }
+}

@@ -1,0 +1,68 @@
+//! Everything that differs by operating system. The only place with `cfg`, apart from `lib.rs`.
+//!
+//! One function per thing that a driver needs; what a platform does not have is its simplest
+//! substitute, never a promise it cannot keep. Linux is what this is run on; the rest is
+//! type-checked only.
+//!
+//! | file | of what |
+//! |---|---|
+//! | `unix` | files, pages: what all Unix systems share |
+//! | `linux` | what Linux adds: RWF_NOAPPEND, wiped pages, coarse clock, control groups |
+//! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
+//! | `windows` | all of it for Windows |
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(all(unix, not(target_os = "linux")))]
+mod other_unix;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{
+    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file, write_at,
+};
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) use other_unix::{
+    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file, write_at,
+};
+#[cfg(unix)]
+pub(crate) use unix::{inspect, leave_append_mode, map_zeroed, number, unmap};
+#[cfg(windows)]
+pub(crate) use windows::{
+    fork_word, inspect, keep_position_flags, leave_append_mode, map_zeroed, memory_bytes,
+    memory_file, now_ns, number, sync, unmap, unnamed_file, write_at,
+};
+
+/// What kind of file a descriptor is open on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A regular file: has an end, and can be written anywhere.
+    Regular,
+    /// A block device, or a character device that can be written at a position.
+    Device,
+    /// Has no positions: a directory, pipe, socket, terminal, ...
+    Other,
+}
+
+/// The same for two descriptors only if a write through one is seen through the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Of a device: its own number. Of anything else: that of the device it is on.
+    pub(crate) device: u64,
+    /// Of a device: 0.
+    pub(crate) inode: u64,
+    pub(crate) kind: Kind,
+}
+
+/// What a descriptor tells about its file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inspection {
+    pub(crate) kind: Kind,
+    pub(crate) identity: Identity,
+    pub(crate) byte_count: u64,
+    pub(crate) is_writable: bool,
+    pub(crate) is_append_mode: bool,
+}

@@ -1,0 +1,111 @@
+//! [`UringExecutor`]: requests of the engine → entries of the submission queue.
+//!
+//! Fills entries and nothing else: the kernel sees them when the executor is dropped (which moves
+//! the queue's tail, once for all of them) and takes them at the next enter. No links, no
+//! IOSQE_IO_DRAIN and never offset −1: order is the engine's business, because io_uring_enter(2),
+//! IORING_OP_FSYNC, promises none between requests.
+//!
+//! # Safety
+//! An entry holds raw addresses. `Executor::write` is handed [`Pieces`], whose bytes, and whose
+//! array if it has several elements, stay where they are until the request is answered; the memory
+//! is the engine's, which the driver leaks rather than frees while the kernel holds a request.
+#![allow(unsafe_code)]
+
+use io_uring::{
+    opcode::{Fsync, Write, WriteFixed, Writev},
+    squeue::{Entry, SubmissionQueue},
+    types::{Fd, FsyncFlags},
+};
+use ringzero_core::{Errno, Executor, FileSlot, Outcome, Piece, Pieces, RequestId, SyncKind};
+
+use super::targets::{Target, Targets};
+
+// The array of a vectored write is handed over as it is.
+static_assertions::assert_eq_size!(Piece, libc::iovec);
+static_assertions::assert_eq_align!(Piece, libc::iovec);
+const _: () = {
+    assert!(std::mem::offset_of!(Piece, base) == std::mem::offset_of!(libc::iovec, iov_base));
+    assert!(std::mem::offset_of!(Piece, byte_count) == std::mem::offset_of!(libc::iovec, iov_len));
+};
+
+/// Fills the submission queue for the length of one call of the engine.
+pub(super) struct UringExecutor<'a> {
+    queue: SubmissionQueue<'a>,
+    targets: &'a Targets,
+}
+
+impl<'a> UringExecutor<'a> {
+    pub(super) const fn new(queue: SubmissionQueue<'a>, targets: &'a Targets) -> Self {
+        Self { queue, targets }
+    }
+
+    /// Queues a request. The engine asks for room first, so the queue is never full here; if it
+    /// were, EAGAIN makes the engine come back with the write.
+    ///
+    /// # Safety
+    /// What the entry points to stays where it is until the request is answered.
+    #[inline]
+    unsafe fn push(&mut self, entry: Entry, id: RequestId) -> Option<Outcome> {
+        let entry = entry.user_data(id.to_u64());
+        // SAFETY: the caller's promise.
+        let pushed = unsafe { self.queue.push(&entry) };
+        if pushed.is_ok() { None } else { Some(Err(Errno::AGAIN)) }
+    }
+}
+
+impl Executor for UringExecutor<'_> {
+    #[inline]
+    fn room(&self) -> usize {
+        self.queue.capacity().saturating_sub(self.queue.len())
+    }
+
+    #[inline]
+    fn write(
+        &mut self,
+        id: RequestId,
+        file: FileSlot,
+        pieces: Pieces<'_>,
+        offset: u64,
+    ) -> Option<Outcome> {
+        let Some(Target { number, flags, rw_flags }) = self.targets.of(file) else {
+            return Some(Err(Errno::BADF));
+        };
+        let fd = Fd(number);
+        let entry = match pieces.as_raw() {
+            [piece] => {
+                let byte_count = pieces.byte_count();
+                match self.targets.buffer_of(piece) {
+                    None => Write::new(fd, piece.base, byte_count)
+                        .offset(offset)
+                        .rw_flags(rw_flags)
+                        .build(),
+                    Some(index) => WriteFixed::new(fd, piece.base, byte_count, index)
+                        .offset(offset)
+                        .rw_flags(rw_flags)
+                        .build(),
+                }
+            }
+            pieces => Writev::new(fd, pieces.as_ptr().cast(), pieces.len() as u32)
+                .offset(offset)
+                .rw_flags(rw_flags)
+                .build(),
+        };
+        // SAFETY: bytes and array stay until the request is answered (`Executor::write`); layouts
+        // of `Piece` and `iovec` agree (asserted above).
+        unsafe { self.push(entry.flags(flags), id) }
+    }
+
+    #[inline]
+    fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
+        let Some(Target { number, flags, .. }) = self.targets.of(file) else {
+            return Some(Err(Errno::BADF));
+        };
+        let extent = match kind {
+            SyncKind::Data => FsyncFlags::DATASYNC,
+            SyncKind::Full => FsyncFlags::empty(),
+        };
+        let entry = Fsync::new(Fd(number)).flags(extent).build();
+        // SAFETY: the entry points to nothing.
+        unsafe { self.push(entry.flags(flags), id) }
+    }
+}

@@ -1,0 +1,212 @@
+//! [`Targets`]: what the entries of a request name: the file, by slot or descriptor, and the block,
+//! by registered buffer or address.
+//!
+//! Registered slots spare the kernel a lookup per request, registered buffers the pinning of pages;
+//! both are optional, and requests do without where the kernel refuses (io_uring_register(2)).
+//!
+//! Worked example: 3 GiB of memory are registered as buffers 0, 1 and 2 of 1 GiB each (the most per
+//! buffer). A piece at byte 2^30 + 512 is in buffer 1. Blocks are at most 1 MiB and powers of two,
+//! so none lies in two buffers; a piece that did would go out by address.
+//!
+//! # Safety
+//! Registering buffers hands their addresses to the kernel. They are pinned for reading until the
+//! ring is closed, and the pages are the kernel's own reference by then: unmapping them early would
+//! lose what is written, not corrupt memory.
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsRawFd, RawFd};
+
+use io_uring::{Submitter, squeue::Flags};
+use ringzero_core::{Errno, FileSlot, Piece, StableMemory};
+
+use crate::error::errno_of;
+
+/// The largest buffer that can be registered: io_uring_register(2), IORING_REGISTER_BUFFERS.
+const BUFFER_BYTES: usize = 1 << 30;
+
+/// What names a file in an entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    /// A registered slot or a descriptor.
+    pub(super) number: i32,
+    /// Which of the two.
+    pub(super) flags: Flags,
+    /// Flags of pwritev2(2) for its writes.
+    pub(super) rw_flags: i32,
+}
+
+/// The memory that is registered.
+#[derive(Clone, Copy, Debug)]
+struct Buffers {
+    base: usize,
+    byte_count: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Targets {
+    files: Box<[Option<Target>]>,
+    has_slots: bool,
+    buffers: Buffers,
+}
+
+impl Targets {
+    /// No file yet; `count` slots if the kernel grants them, else descriptors, and why.
+    pub(super) fn new(submitter: &Submitter<'_>, count: u32) -> (Self, Option<Errno>) {
+        // IORING_RSRC_REGISTER_SPARSE, since Linux 5.19.
+        let refused = submitter.register_files_sparse(count).err();
+        let targets = Self {
+            files: vec![None; count as usize].into(),
+            has_slots: refused.is_none(),
+            buffers: Buffers { base: 0, byte_count: 0 },
+        };
+        (targets, refused.map(|error| errno_of(&error)))
+    }
+
+    /// Registers `memory`, all of it.
+    ///
+    /// # Errors
+    /// Those of io_uring_register(2); requests then go out by address.
+    pub(super) fn register_buffers(
+        &mut self,
+        submitter: &Submitter<'_>,
+        memory: &impl StableMemory,
+    ) -> Result<(), Errno> {
+        let (base, byte_count) = (memory.base().as_ptr(), memory.byte_count());
+        let buffers: Vec<_> = (0..byte_count)
+            .step_by(BUFFER_BYTES)
+            .map(|at| libc::iovec {
+                iov_base: base.wrapping_add(at).cast(),
+                iov_len: BUFFER_BYTES.min(byte_count - at),
+            })
+            .collect();
+        // SAFETY: the ranges are parts of memory that is mapped now. The kernel pins its pages and
+        // keeps them until the ring is closed, whenever the memory is unmapped (file header).
+        let registered = unsafe { submitter.register_buffers(&buffers) };
+        registered.map_err(|error| errno_of(&error))?;
+        self.buffers = Buffers { base: base as usize, byte_count };
+        Ok(())
+    }
+
+    /// How requests name `file`.
+    #[inline]
+    pub(super) fn of(&self, file: FileSlot) -> Option<Target> {
+        self.files.get(file.index()).copied().flatten()
+    }
+
+    /// The registered buffer that all of `piece` is in.
+    #[inline]
+    pub(super) fn buffer_of(&self, piece: &Piece) -> Option<u16> {
+        let begin = (piece.base as usize).wrapping_sub(self.buffers.base);
+        if begin >= self.buffers.byte_count {
+            return None;
+        }
+        let index = begin / BUFFER_BYTES;
+        let last = begin.saturating_add(piece.byte_count).saturating_sub(1);
+        if last >= self.buffers.byte_count || last / BUFFER_BYTES != index {
+            return None;
+        }
+        u16::try_from(index).ok()
+    }
+
+    /// Takes a file in. Answers why it goes by descriptor although slots are there.
+    pub(super) fn insert(
+        &mut self,
+        submitter: &Submitter<'_>,
+        slot: FileSlot,
+        file: &impl AsRawFd,
+        rw_flags: i32,
+    ) -> Option<Errno> {
+        let Some(target) = self.files.get_mut(slot.index()) else { return Some(Errno::BADF) };
+        let descriptor = file.as_raw_fd();
+        let by_descriptor = Target { number: descriptor, flags: Flags::empty(), rw_flags };
+        *target = Some(by_descriptor);
+        if !self.has_slots {
+            return None;
+        }
+        match submitter.register_files_update(slot.index() as u32, &[descriptor]) {
+            Ok(_) => {
+                let number = slot.index() as i32;
+                *target = Some(Target { number, flags: Flags::FIXED_FILE, rw_flags });
+                None
+            }
+            Err(error) => Some(errno_of(&error)),
+        }
+    }
+
+    /// Whether requests name the file by its descriptor. Then an entry that is not yet taken would
+    /// name whatever file gets that number next.
+    pub(super) fn is_by_descriptor(&self, file: FileSlot) -> bool {
+        self.of(file).is_some_and(|target| target.flags != Flags::FIXED_FILE)
+    }
+
+    /// Forgets a file on which no I/O is left.
+    pub(super) fn remove(&mut self, submitter: &Submitter<'_>, slot: FileSlot) {
+        const NO_FILE: RawFd = -1;
+        let Some(target) = self.files.get_mut(slot.index()) else { return };
+        if target.take().is_some_and(|target| target.flags == Flags::FIXED_FILE) {
+            // If this failed, the kernel would keep the file open until the slot is used again.
+            let _ = submitter.register_files_update(slot.index() as u32, &[NO_FILE]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Config, UringConfig},
+        uring::tests::backend,
+    };
+    use ringzero_core::StorageIo;
+
+    /// The buffer of the piece at `at` of memory of 3 GiB and a little.
+    fn buffer_at(at: usize, byte_count: usize) -> Option<u16> {
+        let base = 0x7000_0000_0000;
+        let buffers = Buffers { base, byte_count: 3 * BUFFER_BYTES + 4_096 };
+        let targets = Targets { files: Box::default(), has_slots: false, buffers };
+        let base = std::ptr::without_provenance(base.wrapping_add(at));
+        targets.buffer_of(&Piece { base, byte_count })
+    }
+
+    #[test]
+    fn the_worked_example_of_the_header_is_true() {
+        assert_eq!(buffer_at(BUFFER_BYTES + 512, 512), Some(1));
+    }
+
+    #[test]
+    fn a_piece_is_in_the_one_buffer_that_holds_all_of_it() {
+        const GIB: usize = BUFFER_BYTES;
+        for (at, byte_count, buffer) in [
+            (0, 1, Some(0)),
+            (0, GIB, Some(0)),
+            (0, GIB + 1, None),
+            (GIB - 1, 1, Some(0)),
+            (GIB - 1, 2, None),
+            (2 * GIB, 4_096, Some(2)),
+            (3 * GIB, 4_096, Some(3)),
+            (3 * GIB, 4_097, None),
+            (3 * GIB + 4_096, 1, None),
+            (usize::MAX, 1, None),
+            (0, usize::MAX, None),
+        ] {
+            assert_eq!(buffer_at(at, byte_count), buffer, "{byte_count} bytes at {at}");
+        }
+    }
+
+    #[test]
+    fn files_and_blocks_are_used_by_what_the_kernel_registered() {
+        let uring = UringConfig { register_buffers: true, ..UringConfig::default() };
+        let Some(mut backend) = backend(&Config { uring, ..Config::default() }) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        backend.register_fd(std::fs::File::create(folder.path().join("log")).unwrap()).unwrap();
+        if !backend.notes().is_empty() {
+            println!("skipped: {:?}", backend.notes());
+            return;
+        }
+        let driver = backend.driver().unwrap();
+        let slot = driver.engine().file_slots().next().unwrap();
+        let target = driver.targets.of(slot).unwrap();
+        assert_eq!((target.number, target.flags), (0, Flags::FIXED_FILE));
+        assert_eq!(driver.targets.buffers.byte_count, Config::default().limits.memory_bytes());
+    }
+}
