@@ -1,0 +1,25 @@
+//! What a program needs on bare x86-64 Linux when there is no std and no C library, and what the
+//! proofs do with the engine.
+//!
+//! | program | proves |
+//! |---|---|
+//! | `no_std` | the engine works, and needs neither std nor an allocator |
+//! | `no_panic` | no panic is reachable from the engine |
+//! | `control_std`, `control_alloc` | must not build: the first proof notices std and alloc |
+//! | `control_index`, `control_unwrap` | must not link: the second notices a panic |
+//!
+//! `./run` builds and judges all of them.
+#![no_std]
+
+pub mod disk;
+pub mod exercise;
+pub mod once;
+pub mod opaque;
+pub mod scenario;
+pub mod system;
+pub mod tables;
+
+mod memory;
+
+/// Whether a program in which a panic is reachable links all the same.
+pub const PANICS_LINK: bool = cfg!(feature = "locate");
