@@ -32,6 +32,8 @@ use uring_support::{
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(15);
+/// Of what does not sleep, on a machine that is busy otherwise.
+const SOON: Duration = Duration::from_secs(3);
 
 /// Whether `duration` is at least `expected` and not much more.
 fn about(duration: Duration, expected: Duration) -> bool {
@@ -93,7 +95,7 @@ fn waiting_ends_when_the_time_is_up_or_an_answer_comes() {
         io.submit_append(file, b"stalled").unwrap();
         let begin = Instant::now();
         assert_eq!(io.wait(1, Some(Duration::ZERO)), Ok(0));
-        assert!(begin.elapsed() < SHORT);
+        assert!(begin.elapsed() < SOON);
         assert_eq!(io.wait(1, Some(SHORT)), Ok(0));
         assert!(about(begin.elapsed(), SHORT), "{mode:?}: {:?}", begin.elapsed());
 
@@ -103,7 +105,7 @@ fn waiting_ends_when_the_time_is_up_or_an_answer_comes() {
         for _ in 0..100 {
             io.poll_completions(&mut completions);
         }
-        assert!(begin.elapsed() < SHORT, "{mode:?}: {:?}", begin.elapsed());
+        assert!(begin.elapsed() < SOON, "{mode:?}: {:?}", begin.elapsed());
         assert_eq!(completions, []);
         assert_eq!(io.file_status(file).unwrap().pending, 1);
 
@@ -220,7 +222,7 @@ fn a_shutdown_that_runs_into_its_deadline_leaks_the_memory_and_tells_everyone() 
 
         let begin = Instant::now();
         drop(io);
-        assert!(begin.elapsed() < SHORT, "nothing is left to wait for");
+        assert!(begin.elapsed() < SOON, "nothing is left to wait for");
         let memory = use_memory_again();
         drop(stall);
         check_what_is_written(&path, 8);
@@ -335,7 +337,7 @@ fn a_bound_backend_dropped_elsewhere_with_work_in_flight_leaks_at_once() {
         drop(io);
         begin.elapsed()
     });
-    assert!(elsewhere.join().unwrap() < SHORT, "nobody but the owner can wait");
+    assert!(elsewhere.join().unwrap() < SOON, "nobody but the owner can wait");
     let memory = use_memory_again();
     drop(stall);
     check_what_is_written(&path, 8);

@@ -5,19 +5,15 @@
 //! apply, or was refused without a trace, which the step has checked) ends its sequence: what could
 //! follow is tried without it. That keeps "every sequence" affordable.
 //!
-//! The seed of a random run is new each time and printed when the run fails; `RINGZERO_SEED=0x..`
-//! repeats it. Under Miri the runs are short.
+//! The seed of a random run is printed when the run fails; `RINGZERO_SEED=0x..` chooses another one.
+//! Under Miri the runs are short.
 //!
 //! # Safety
 //! [`TestMemory`] owns its words behind a raw pointer from construction to drop, so moving it moves
 //! no byte, and hands out no reference to them.
 #![allow(unsafe_code)]
 
-use core::{
-    fmt::Debug,
-    hash::{BuildHasher, Hasher},
-    ptr::NonNull,
-};
+use core::{fmt::Debug, ptr::NonNull};
 use std::{boxed::Box, vec, vec::Vec};
 
 use crate::{Piece, StableMemory};
@@ -88,11 +84,11 @@ pub(crate) fn long_run(name: &str, mut step: impl FnMut(&mut Random)) {
     }
 }
 
-/// The seed from the environment, or a new one (the hash keys of std are random).
+/// The seed from the environment, or always the same one: what a run reaches is asserted too.
 fn seed() -> u64 {
     let given = std::env::var("RINGZERO_SEED").ok();
     let given = given.and_then(|text| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok());
-    given.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish())
+    given.unwrap_or(0x5EED)
 }
 
 /// A small random generator: xorshift64*, Vigna, ACM TOMS 42 (2016), 30.

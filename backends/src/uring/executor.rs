@@ -8,17 +8,21 @@
 //! # Safety
 //! An entry holds raw addresses. `Executor::write` is handed [`Pieces`], whose bytes, and whose
 //! array if it has several elements, stay where they are until the request is answered; the memory
-//! is the engine's, which the driver leaks rather than frees while the kernel holds a request.
+//! is the engine's, which the driver leaks rather than frees while the kernel holds a request. An
+//! executor is handed to `start` and `proceed` only, never to a submission that is executed inline:
+//! there the pieces are the caller's, and end with the call.
 #![allow(unsafe_code)]
 
 use io_uring::{
-    opcode::{Fsync, Write, WriteFixed, Writev},
     squeue::{Entry, SubmissionQueue},
-    types::{Fd, FsyncFlags},
+    types::FsyncFlags,
 };
 use ringzero_core::{Errno, Executor, FileSlot, Outcome, Piece, Pieces, RequestId, SyncKind};
 
-use super::targets::{Target, Targets};
+use super::{
+    entry::{self, Source},
+    targets::Targets,
+};
 
 // The array of a vectored write is handed over as it is.
 static_assertions::assert_eq_size!(Piece, libc::iovec);
@@ -45,10 +49,9 @@ impl<'a> UringExecutor<'a> {
     /// # Safety
     /// What the entry points to stays where it is until the request is answered.
     #[inline]
-    unsafe fn push(&mut self, entry: Entry, id: RequestId) -> Option<Outcome> {
-        let entry = entry.user_data(id.to_u64());
+    unsafe fn push(&mut self, entry: &Entry) -> Option<Outcome> {
         // SAFETY: the caller's promise.
-        let pushed = unsafe { self.queue.push(&entry) };
+        let pushed = unsafe { self.queue.push(entry) };
         if pushed.is_ok() { None } else { Some(Err(Errno::AGAIN)) }
     }
 }
@@ -67,45 +70,28 @@ impl Executor for UringExecutor<'_> {
         pieces: Pieces<'_>,
         offset: u64,
     ) -> Option<Outcome> {
-        let Some(Target { number, flags, rw_flags }) = self.targets.of(file) else {
-            return Some(Err(Errno::BADF));
+        let Some(target) = self.targets.of(file) else { return Some(Err(Errno::BADF)) };
+        let source = match pieces.as_raw() {
+            [piece] => match self.targets.buffer_of(piece) {
+                None => Source::Piece(piece),
+                Some(buffer) => Source::Registered(piece, buffer),
+            },
+            array => Source::Array(array),
         };
-        let fd = Fd(number);
-        let entry = match pieces.as_raw() {
-            [piece] => {
-                let byte_count = pieces.byte_count();
-                match self.targets.buffer_of(piece) {
-                    None => Write::new(fd, piece.base, byte_count)
-                        .offset(offset)
-                        .rw_flags(rw_flags)
-                        .build(),
-                    Some(index) => WriteFixed::new(fd, piece.base, byte_count, index)
-                        .offset(offset)
-                        .rw_flags(rw_flags)
-                        .build(),
-                }
-            }
-            pieces => Writev::new(fd, pieces.as_ptr().cast(), pieces.len() as u32)
-                .offset(offset)
-                .rw_flags(rw_flags)
-                .build(),
-        };
+        let entry = entry::write(target, source, pieces.byte_count(), offset, id);
         // SAFETY: bytes and array stay until the request is answered (`Executor::write`); layouts
         // of `Piece` and `iovec` agree (asserted above).
-        unsafe { self.push(entry.flags(flags), id) }
+        unsafe { self.push(&entry) }
     }
 
     #[inline]
     fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
-        let Some(Target { number, flags, .. }) = self.targets.of(file) else {
-            return Some(Err(Errno::BADF));
-        };
+        let Some(target) = self.targets.of(file) else { return Some(Err(Errno::BADF)) };
         let extent = match kind {
             SyncKind::Data => FsyncFlags::DATASYNC,
             SyncKind::Full => FsyncFlags::empty(),
         };
-        let entry = Fsync::new(Fd(number)).flags(extent).build();
         // SAFETY: the entry points to nothing.
-        unsafe { self.push(entry.flags(flags), id) }
+        unsafe { self.push(&entry::sync(target, extent, id)) }
     }
 }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `setup` | the ladder of flags and sizes |
 //! | `ring` | the two queues, and when to enter the kernel |
-//! | `executor` | requests → entries |
+//! | `executor`, `entry` | requests → entries |
 //! | `targets` | registered files and buffers |
 //! | `bound` | which thread may use a ring |
 //! | `driver` | one turn, with and without sleeping |
@@ -16,6 +16,7 @@
 
 mod bound;
 mod driver;
+mod entry;
 mod executor;
 mod lifecycle;
 mod ring;

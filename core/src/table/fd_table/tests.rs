@@ -185,7 +185,7 @@ fn a_long_random_life_admits_exactly_the_open_handles() {
             state.compare(old..old + 1);
         }
         full += usize::from(state.model[0].iter().all(|slot| *slot != Slot::Free));
-        empty += usize::from(state.model[0].iter().all(|slot| *slot == Slot::Free));
+        empty += usize::from(state.model[1].iter().all(|slot| *slot == Slot::Free));
     });
     assert!(cfg!(miri) || full.min(empty) > 20, "{full} {empty}");
     state.compare(0..state.handles.len());

@@ -1,0 +1,174 @@
+//! Entries of the submission queue, laid out by hand: [`write`], [`sync`].
+//!
+//! The builders of the `io-uring` crate zero an entry, set it field by field and copy it. This is
+//! written in one go, where it belongs. It is `struct io_uring_sqe` of linux/io_uring.h (shown in
+//! io_uring_enter(2)), with the unions resolved for writes and syncs; the tests compare every byte
+//! with what the builders make.
+//!
+//! # Safety
+//! Making an entry is harmless; whoever pushes it answers for what it points to.
+#![allow(unsafe_code)]
+
+use io_uring::{
+    opcode::{Fsync, Write, WriteFixed, Writev},
+    squeue::Entry,
+    types::FsyncFlags,
+};
+use ringzero_core::{Piece, RequestId};
+
+use super::targets::Target;
+
+/// The data of a write.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    /// By address.
+    Piece(&'a Piece),
+    /// In the registered buffer with this index.
+    Registered(&'a Piece, u16),
+    /// The array of pieces, by its address.
+    Array(&'a [Piece]),
+}
+
+/// The layout, in the order of the kernel's.
+#[repr(C)]
+#[derive(Default)]
+struct Sqe {
+    opcode: u8,
+    /// IOSQE_FIXED_FILE, or none.
+    flags: u8,
+    ioprio: u16,
+    /// A descriptor, or a registered slot.
+    fd: i32,
+    offset: u64,
+    /// Of the data, or of the array of pieces.
+    address: u64,
+    /// Bytes, or pieces.
+    count: u32,
+    /// RWF_* of a write; IORING_FSYNC_DATASYNC, or none, of a sync.
+    operation_flags: u32,
+    user_data: u64,
+    /// The registered buffer, 0 for none.
+    buffer: u16,
+    personality: u16,
+    file_index: u32,
+    address3: u64,
+    reserved: u64,
+}
+
+static_assertions::assert_eq_size!(Sqe, Entry);
+static_assertions::assert_eq_align!(Sqe, Entry);
+
+impl Sqe {
+    #[inline]
+    const fn build(self) -> Entry {
+        // SAFETY: both have the kernel's layout, of the same size and alignment (asserted above),
+        // and consist of integers, for which every value is valid.
+        unsafe { std::mem::transmute::<Self, Entry>(self) }
+    }
+}
+
+/// Writes `source`, of `byte_count` bytes, at `offset`.
+#[inline]
+pub(super) fn write(
+    target: Target,
+    source: Source<'_>,
+    byte_count: u32,
+    offset: u64,
+    id: RequestId,
+) -> Entry {
+    let (opcode, address, count, buffer) = match source {
+        Source::Piece(piece) => (Write::CODE, piece.base as u64, byte_count, 0),
+        Source::Registered(piece, buffer) => {
+            (WriteFixed::CODE, piece.base as u64, byte_count, buffer)
+        }
+        Source::Array(pieces) => (Writev::CODE, pieces.as_ptr() as u64, pieces.len() as u32, 0),
+    };
+    let Target { number, flags, rw_flags } = target;
+    Sqe {
+        opcode,
+        flags: flags.bits(),
+        fd: number,
+        offset,
+        address,
+        count,
+        operation_flags: rw_flags as u32,
+        user_data: id.to_u64(),
+        buffer,
+        ..Sqe::default()
+    }
+    .build()
+}
+
+/// Syncs the data, or everything.
+#[inline]
+pub(super) fn sync(target: Target, extent: FsyncFlags, id: RequestId) -> Entry {
+    let Target { number, flags, rw_flags: _ } = target;
+    Sqe {
+        opcode: Fsync::CODE,
+        flags: flags.bits(),
+        fd: number,
+        operation_flags: extent.bits(),
+        user_data: id.to_u64(),
+        ..Sqe::default()
+    }
+    .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io_uring::{squeue::Flags, types::Fd};
+    use std::ptr::without_provenance;
+
+    const ID: RequestId = RequestId::from_u64(0x0123_4567_89AB_CDEF);
+    const FD: i32 = 0x1234_5678;
+    const RW_FLAGS: i32 = 0x21;
+    const OFFSET: u64 = 0x3456_789A_BCDE_F012;
+    const TARGETS: [Target; 2] = [target(Flags::empty(), 0), target(Flags::FIXED_FILE, RW_FLAGS)];
+
+    const fn target(flags: Flags, rw_flags: i32) -> Target {
+        Target { number: FD, flags, rw_flags }
+    }
+
+    fn bytes(entry: Entry) -> [u8; 64] {
+        // SAFETY: an entry consists of integers, without padding, 64 bytes of them.
+        unsafe { std::mem::transmute::<Entry, [u8; 64]>(entry) }
+    }
+
+    fn assert_same(made: Entry, target: Target, built: Entry) {
+        assert_eq!(bytes(made), bytes(built.user_data(ID.to_u64()).flags(target.flags)));
+    }
+
+    #[test]
+    fn every_byte_is_what_the_builders_make_of_a_write() {
+        let (base, byte_count) = (without_provenance(0x7FFF_1234_5678), 0x00FE_DCBA);
+        let piece = Piece { base, byte_count };
+        let array = [piece, piece, piece];
+        let count = byte_count as u32;
+        for target in TARGETS {
+            let built = Write::new(Fd(FD), base, count).offset(OFFSET).rw_flags(target.rw_flags);
+            let made = write(target, Source::Piece(&piece), count, OFFSET, ID);
+            assert_same(made, target, built.build());
+
+            let built = WriteFixed::new(Fd(FD), base, count, 0xABCD);
+            let built = built.offset(OFFSET).rw_flags(target.rw_flags);
+            let made = write(target, Source::Registered(&piece, 0xABCD), count, OFFSET, ID);
+            assert_same(made, target, built.build());
+
+            let built = Writev::new(Fd(FD), array.as_ptr().cast(), 3);
+            let built = built.offset(OFFSET).rw_flags(target.rw_flags);
+            let made = write(target, Source::Array(&array), 3 * count, OFFSET, ID);
+            assert_same(made, target, built.build());
+        }
+    }
+
+    #[test]
+    fn every_byte_is_what_the_builders_make_of_a_sync() {
+        for target in TARGETS {
+            for extent in [FsyncFlags::empty(), FsyncFlags::DATASYNC] {
+                let built = Fsync::new(Fd(FD)).flags(extent).build();
+                assert_same(sync(target, extent, ID), target, built);
+            }
+        }
+    }
+}
