@@ -76,6 +76,7 @@
 //! *Call*: one use of the global allocator. *Offence*: a call inside a zone. *Place*: function,
 //! file and line of the code that made a call. *Meter*: this crate's state on one thread.
 
+mod action;
 mod allocator;
 mod call;
 mod counts;
@@ -87,13 +88,14 @@ mod report;
 mod trace;
 mod zone;
 
+pub use action::Action;
 pub use allocator::CountingAllocator;
 pub use call::Kind;
 pub use counts::Counts;
 pub use offence::Offence;
 pub use report::Report;
 pub use trace::{Place, Trace};
-pub use zone::{Action, NotInstalled, Zone, audit, is_installed, process_totals, thread_totals};
+pub use zone::{NotInstalled, Zone, audit, is_installed, process_totals, thread_totals};
 
 /// How many offences a [`Report`] keeps: the first ones; the counts go on beyond.
 pub const OFFENCE_CAPACITY: usize = 8;

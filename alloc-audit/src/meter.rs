@@ -9,6 +9,7 @@
 //!
 //! [`record`] is called by the allocator, the rest by the zones.
 
+use crate::action::Action;
 use crate::call::Call;
 use crate::counts::Counts;
 use crate::offence::Offence;
@@ -16,7 +17,6 @@ use crate::open_zones::{Key, OpenZones};
 use crate::process;
 use crate::report::Report;
 use crate::trace::Trace;
-use crate::zone::Action;
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::io::Write;

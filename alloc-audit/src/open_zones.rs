@@ -6,10 +6,10 @@
 //! - Keys grow in the order of entering and are never used again.
 //! - A zone keeps the offences of its whole extent, those of zones nested in it included.
 
+use crate::action::Action;
 use crate::counts::Counts;
 use crate::offence::Offence;
 use crate::report::{Offences, Report};
-use crate::zone::Action;
 
 /// Names one open zone on its thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 //! It owns no heap memory: moving or dropping a report inside another zone is no offence there.
 
 use crate::OFFENCE_CAPACITY;
+use crate::action::Action;
 use crate::counts::Counts;
 use crate::offence::Offence;
-use crate::zone::Action;
 use heapless::Vec as FixedVec;
 use std::fmt;
 

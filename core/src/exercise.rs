@@ -5,8 +5,8 @@
 //! apply, or was refused without a trace, which the step has checked) ends its sequence: what could
 //! follow is tried without it. That keeps "every sequence" affordable.
 //!
-//! The seed of a random run is printed when the run fails; `RINGZERO_SEED=0x..` chooses another one.
-//! Under Miri the runs are short.
+//! The seed of a random run is printed when the run fails; `RINGZERO_SEED=0x..` chooses another
+//! one. Under Miri the runs are short.
 //!
 //! # Safety
 //! [`TestMemory`] owns its words behind a raw pointer from construction to drop, so moving it moves

@@ -1,8 +1,8 @@
 //! [`Driver`]: one ring working for one engine: turning the wheel, with and without sleeping.
 //!
 //! Order of a turn ("regroup"): answers come in; continuations and data-syncs go out at once; a new
-//! group starts only if it is due (`Engine::is_group_due`: as a rule, if nothing is deliverable), so
-//! that callers who react to the same batch of completions travel together; entries are handed
+//! group starts only if it is due (`Engine::is_group_due`: as a rule, if nothing is deliverable),
+//! so that callers who react to the same batch of completions travel together; entries are handed
 //! over; what completed inside that call comes in too.
 //!
 //! Worked example: 64 appends fly as one request, 64 syncs wait behind them, 10 more appends came
