@@ -23,7 +23,8 @@ use crate::{
 /// A backend that executes inside the submitting call.
 ///
 /// Works on every file and every system, and keeps every guarantee; the price is that `submit_*`
-/// waits for the device. See [`ringzero::StorageIo`](crate::StorageIo) for its methods.
+/// waits for the device. It hands the caller's slice to the system, so a file opened with O_DIRECT
+/// wants an aligned slice here, where other backends want only an aligned offset and length. See [`ringzero::StorageIo`](crate::StorageIo) for its methods.
 ///
 /// ```
 /// use ringzero::{Config, IoCompletion, StorageIo, SyncBackend};

@@ -56,7 +56,8 @@ pub trait StorageIo: Send {
     /// registration; `Io` with the error of the append that failed.
     fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError>;
 
-    /// Makes durable every write and append of the file accepted so far.
+    /// Makes durable every write and append of the file accepted so far. Datasyncs of one file
+    /// complete in the order of submission.
     ///
     /// Succeeds (result 0) only if they all succeeded, other than failures that an earlier datasync
     /// reported, and a data-sync of the operating system that began after the last of them ended

@@ -1,6 +1,7 @@
 //! Mutations of the structure, one at a time; each turned at least one test here red: heapless:
 //! what is refused counts; slice: what is filled is overwritten, filled_count is the last batch,
-//! what is refused counts, clear does nothing; outcome: negation overflows.
+//! what is refused counts, clear does nothing; outcome: negation overflows; vec: all but the last,
+//! grows although there is room.
 
 use std::{boxed::Box, vec, vec::Vec};
 

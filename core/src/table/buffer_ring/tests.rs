@@ -1,15 +1,16 @@
 //! Mutations of the structure, one at a time; each turned at least one test here red: place: begins
 //! at 0; fill: forget fill += len, forget references += 1; copy: no byte, one byte too few;
 //! release: first block only, one block too many at the seam, the open block is freed too, the open
-//! block is not reset, reset although referenced; release_references: always one; give_back: forget
-//! in_use -= 1, forget the block; take: forget in_use += 1; place_over: no link, open block stays
-//! where it was, idle block kept, idle stream kept, room not checked; blocks_for: rounded down, one
-//! too many for whole blocks; new: memory for some blocks is enough; idle_count: an open block is
-//! idle, no block is idle; close_idle: also what is filled; close: an empty block is not given
-//! back, fill stays, a referenced block is given back; in_use_peak not kept, in_use_peak follows
-//! in_use; piece: seam belongs to the block before, beyond the block, at is 0; address: block
-//! ignored; is_inside: one byte too many, a full block is not one; is_in_one_block: a full block is
-//! not one; place_at: seam belongs to the next block; whole: any place.
+//! block is not reset, reset although referenced, idle block beyond the share kept, idle block of
+//! the share given back; release_references: always one; give_back: forget in_use -= 1, forget the
+//! block; take: forget in_use += 1; place_over: no link, open block stays where it was, idle block
+//! kept, idle stream kept, room not checked; blocks_for: rounded down, one too many for whole
+//! blocks; new: memory for some blocks is enough; idle_count: an open block is idle, no block is
+//! idle; close_idle: also what is filled; close: an empty block is not given back, fill stays, a
+//! referenced block is given back; in_use_peak not kept, in_use_peak follows in_use; piece: seam
+//! belongs to the block before, beyond the block, at is 0; address: block ignored; is_inside: one
+//! byte too many, a full block is not one; is_in_one_block: a full block is not one; place_at: seam
+//! belongs to the next block; whole: any place.
 //!
 //! Stayed green, because nothing can tell: `take` without the reset of the record (a free block has
 //! no references and its link is not followed), and `place_over` without `close` (after

@@ -1,7 +1,8 @@
 //! Mutations of the structure, one at a time; each turned at least one test here red: claim: forget
 //! common -= 1, > share for >= share, forget held += 1, fresh records first, the chain stays;
 //! settle: forget common += 1, all to common, forget held -= count; free_chain: do not link to the
-//! free ones, only the last is freed; new: everything common; available: without the common ones.
+//! free ones, only the last is freed; new: everything common; available: without the common ones;
+//! is_beyond_share: also at the share.
 
 use std::{vec, vec::Vec};
 

@@ -3,8 +3,9 @@
 //! stays, a full open block is not left, idle block of the writes kept, room not checked;
 //! can_extend: idle block not counted, memory not asked; piece_of: base ignored by one, seam
 //! belongs to the block before, beyond the block; shorten: nothing, one byte late, one byte early,
-//! one block only, base stays, block not given back; drain: only the head is freed, fill stays;
-//! close_chain: also what is unfinished, block not given back, chain stays.
+//! one block only, base stays, block not given back; drain: only the head is freed, fill stays,
+//! idle block beyond the share kept, idle block of the share given back; close_chain: also what is
+//! unfinished, block not given back, chain stays.
 
 use std::vec::Vec;
 
