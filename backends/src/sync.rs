@@ -24,7 +24,8 @@ use crate::{
 ///
 /// Works on every file and every system, and keeps every guarantee; the price is that `submit_*`
 /// waits for the device. It hands the caller's slice to the system, so a file opened with O_DIRECT
-/// wants an aligned slice here, where other backends want only an aligned offset and length. See [`ringzero::StorageIo`](crate::StorageIo) for its methods.
+/// wants an aligned slice here, where other backends want only an aligned offset and length. See
+/// [`ringzero::StorageIo`](crate::StorageIo) for its methods.
 ///
 /// ```
 /// use ringzero::{Config, IoCompletion, StorageIo, SyncBackend};
