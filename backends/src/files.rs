@@ -147,3 +147,20 @@ impl Files {
         self.entries.get_mut(slot.index())?.take()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cutting_back_never_extends() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(100).unwrap();
+        let files = Files::new(&Limits::default()).unwrap();
+        let entry = files.admit(file, Purpose::WholeFile).unwrap().into_entry().unwrap();
+        for (byte_count, expected) in [(200, 100), (100, 100), (40, 40)] {
+            entry.cut_back(byte_count).unwrap();
+            assert_eq!(entry.file().metadata().unwrap().len(), expected);
+        }
+    }
+}
