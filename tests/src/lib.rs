@@ -36,6 +36,9 @@
 //! | `model`, `file_model`, `content` | what a call may answer and a byte may be |
 //! | `random` | seeded numbers and recognisable bytes |
 //! | `tiny` | a file system with room for a few pages |
+//! | `confine` | child processes with limits and system-call filters of their own |
+//! | `fuse` | a file system that fails, delays and shortens by script, and logs |
+//! | `power` | a block device that loses power: its log, and the images a cut may leave |
 //!
 //! # Environment
 //! `RINGZERO_SEED`, `RINGZERO_OPERATIONS`: seed and length of the random tests.
@@ -46,13 +49,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
+pub mod confine;
 pub mod content;
 pub mod disk;
 pub mod file_model;
 pub mod fixture;
+pub mod fuse;
 pub mod heap;
 pub mod matrix;
 pub mod model;
+pub mod power;
 pub mod random;
 pub mod real;
 pub mod script;

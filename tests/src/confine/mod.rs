@@ -1,0 +1,1 @@
+//! Child processes with limits and system-call filters of their own.
