@@ -7,7 +7,7 @@
 //!
 //! | backend | executes |
 //! |---|---|
-//! | `UringBackend` (Linux) | in the kernel, through io_uring |
+//! | `UringBackend` (64-bit Linux) | in the kernel, through io_uring |
 //! | [`SyncBackend`] | inside the submitting call |
 //!
 //! [`open`] sets up the best one that works on this machine and says why it is not a better one.
@@ -44,8 +44,8 @@
 //! | 1 | `files`, `memory`, `fork`, `report`, `setup_error`, `config` |
 //! | 0 | `platform` (all that differs by operating system), `error` |
 
-// What only the driver of Linux uses.
-#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
+// What only the driver of io_uring uses.
+#![cfg_attr(not(all(target_os = "linux", target_pointer_width = "64")), allow(dead_code))]
 
 mod config;
 mod error;
@@ -61,11 +61,11 @@ mod setup_error;
 mod storage_io;
 mod sync;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod uring;
 
-#[cfg_attr(target_os = "linux", path = "ring_linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "ring_absent.rs")]
+#[cfg_attr(all(target_os = "linux", target_pointer_width = "64"), path = "ring_linux.rs")]
+#[cfg_attr(not(all(target_os = "linux", target_pointer_width = "64")), path = "ring_absent.rs")]
 mod ring;
 
 pub use config::{Choice, Config, ConfigError, UringConfig, UringMode};
@@ -79,7 +79,7 @@ pub use ringzero_core::{
 pub use setup_error::SetupError;
 pub use storage_io::{Backend, StorageIo};
 pub use sync::SyncBackend;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use uring::UringBackend;
 
 /// The examples of the README, compiled and run.
