@@ -37,9 +37,10 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 5 | `open`; `ring` (io_uring for it, where there is one) |
-//! | 4 | `probe` |
-//! | 3 | `sync`, `uring` |
+//! | 6 | `open`; `ring` (io_uring for it, where there is one) |
+//! | 5 | `probe` |
+//! | 4 | `sync`, `uring` |
+//! | 3 | `driver` (what backends with requests in flight have in common) |
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
 //! | 1 | `files`, `memory`, `fork`, `report`, `setup_error`, `config` |
 //! | 0 | `platform` (all that differs by operating system), `error` |
@@ -48,6 +49,7 @@
 #![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 
 mod config;
+mod driver;
 mod error;
 mod files;
 mod fork;
