@@ -48,6 +48,7 @@ const HOUSES: &[House] = &[
             ("driver", 3),
             ("sync", 4),
             ("uring", 4),
+            ("worker", 4),
             ("probe", 5),
             ("open", 6),
             ("ring", 6),
@@ -60,7 +61,7 @@ const HOUSES: &[House] = &[
 /// An import of everything at the root, which would name any module.
 const EVERYTHING: &str = "*";
 
-const STRANGERS: &[(&str, &str)] = &[("sync", "uring")];
+const STRANGERS: &[(&str, &str)] = &[("sync", "uring"), ("sync", "worker"), ("uring", "worker")];
 
 impl House {
     fn floor(&self, module: &str) -> Option<u32> {
