@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `UringBackend` (Linux) | in the kernel, through io_uring |
 //! | [`SyncBackend`] | inside the submitting call |
+//! | [`SimBackend`] | nowhere: on a disk in memory that fails and crashes by a seed, for tests |
 //!
 //! [`open`] sets up the best one that works on this machine and says why it is not a better one.
 //!
@@ -39,7 +40,7 @@
 //! |---|---|
 //! | 5 | `open`; `ring` (io_uring for it, where there is one) |
 //! | 4 | `probe` |
-//! | 3 | `sync`, `uring` |
+//! | 3 | `sync`, `uring`, `sim` |
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
 //! | 1 | `files`, `memory`, `fork`, `report`, `setup_error`, `config` |
 //! | 0 | `platform` (all that differs by operating system), `error` |
@@ -58,6 +59,7 @@ mod probe;
 mod registry;
 mod report;
 mod setup_error;
+mod sim;
 mod storage_io;
 mod sync;
 
@@ -77,6 +79,7 @@ pub use ringzero_core::{
     StorageIoError, StorageIoExt,
 };
 pub use setup_error::SetupError;
+pub use sim::{Promise, SimBackend, SimCounts, SimDisk, SimEvent, SimFaults, SimFile, SimTrace};
 pub use storage_io::{Backend, StorageIo};
 pub use sync::SyncBackend;
 #[cfg(target_os = "linux")]

@@ -44,6 +44,7 @@ const HOUSES: &[House] = &[
             ("setup_error", 1),
             ("registry", 2),
             ("storage_io", 2),
+            ("sim", 3),
             ("sync", 3),
             ("uring", 3),
             ("probe", 4),
@@ -58,7 +59,7 @@ const HOUSES: &[House] = &[
 /// An import of everything at the root, which would name any module.
 const EVERYTHING: &str = "*";
 
-const STRANGERS: &[(&str, &str)] = &[("sync", "uring")];
+const STRANGERS: &[(&str, &str)] = &[("sim", "sync"), ("sim", "uring"), ("sync", "uring")];
 
 impl House {
     fn floor(&self, module: &str) -> Option<u32> {
