@@ -10,6 +10,7 @@
 //! | `UringBackend` (Linux) | in the kernel, through io_uring |
 //! | [`WorkerBackend`] | on threads of its own |
 //! | [`SyncBackend`] | inside the submitting call |
+//! | [`SimBackend`] | nowhere: on a disk in memory that fails and crashes by a seed, for tests |
 //!
 //! [`open`] sets up the best one that works on this machine and says why it is not a better one.
 //!
@@ -40,7 +41,7 @@
 //! |---|---|
 //! | 6 | `open`; `ring` (io_uring for it, where there is one) |
 //! | 5 | `probe` |
-//! | 4 | `sync`, `uring`, `worker` |
+//! | 4 | `sync`, `uring`, `worker`, `sim` |
 //! | 3 | `driver` (what backends with requests in flight have in common) |
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
 //! | 1 | `files`, `memory`, `fork`, `report`, `setup_error`, `config` |
@@ -61,6 +62,7 @@ mod probe;
 mod registry;
 mod report;
 mod setup_error;
+mod sim;
 mod storage_io;
 mod sync;
 mod worker;
@@ -81,6 +83,7 @@ pub use ringzero_core::{
     StorageIoError, StorageIoExt,
 };
 pub use setup_error::SetupError;
+pub use sim::{Promise, SimBackend, SimCounts, SimDisk, SimEvent, SimFaults, SimFile, SimTrace};
 pub use storage_io::{Backend, StorageIo};
 pub use sync::SyncBackend;
 #[cfg(target_os = "linux")]

@@ -2,11 +2,12 @@
 //!
 //! A test is a function generic over a [`fixture::Fixture`]; [`conformance!`] makes one `#[test]`
 //! of it per backend and mode: the engine over a scripted executor (`scripted`), the same with
-//! requests shuffled, delayed, cut short, sent back and answered at once (`scripted_rough`),
-//! `sync`, worker threads, one and three (`worker`, `worker_few`), and io_uring by default, bound to
-//! a thread, with a polling kernel thread, and with registered buffers and a submission queue of
-//! one (`uring`, `uring_bound`, `uring_sqpoll`, `uring_fixed`). What needs a request to hang or fail at a chosen moment runs on the scripted
-//! executor only. A mode that this machine cannot run prints why it is skipped.
+//! requests shuffled, delayed, cut short, sent back and answered at once (`scripted_rough`), the
+//! simulated disk with what no caller may notice (`sim`), `sync`, worker threads, one and three
+//! (`worker`, `worker_few`), and io_uring by default, bound to a thread, with a polling kernel
+//! thread, and with registered buffers and a submission queue of one (`uring`, `uring_bound`,
+//! `uring_sqpoll`, `uring_fixed`). What needs a request to hang or fail at a chosen moment runs on
+//! the scripted executor only. A mode that this machine cannot run prints why it is skipped.
 //!
 //! # Where each guarantee is tested
 //! | guarantee | files in `tests/` |
@@ -30,6 +31,7 @@
 //! | `fixture`, `real` | one backend in one mode, and files for it |
 //! | `session` | a backend and everything it delivered; counts every token |
 //! | `matrix` | generic test × fixture → `#[test]` |
+//! | `sim` | the simulated disk as a fixture |
 //! | `scripted` | the smallest driver over the engine |
 //! | `disk`, `traffic`, `script` | its executor: files in memory, requests, what they answer |
 //! | `heap` | block memory that shows use after its end |
@@ -64,5 +66,6 @@ pub mod real;
 pub mod script;
 pub mod scripted;
 pub mod session;
+pub mod sim;
 pub mod tiny;
 pub mod traffic;

@@ -7,6 +7,7 @@ macro_rules! conformance {
     ($($test:ident),* $(,)?) => {
         $crate::conformance!(@fixture scripted, $crate::fixture::Scripted<false>, $($test),*);
         $crate::conformance!(@fixture scripted_rough, $crate::fixture::Scripted<true>, $($test),*);
+        $crate::conformance!(@fixture sim, $crate::sim::Sim, $($test),*);
         $crate::conformance!(@real $($test),*);
     };
     (@real $($test:ident),* $(,)?) => {

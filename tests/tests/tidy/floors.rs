@@ -46,6 +46,7 @@ const HOUSES: &[House] = &[
             ("registry", 2),
             ("storage_io", 2),
             ("driver", 3),
+            ("sim", 4),
             ("sync", 4),
             ("uring", 4),
             ("worker", 4),
@@ -61,7 +62,7 @@ const HOUSES: &[House] = &[
 /// An import of everything at the root, which would name any module.
 const EVERYTHING: &str = "*";
 
-const STRANGERS: &[(&str, &str)] = &[("sync", "uring"), ("sync", "worker"), ("uring", "worker")];
+const STRANGERS: &[&str] = &["sim", "sync", "uring", "worker"];
 
 impl House {
     fn floor(&self, module: &str) -> Option<u32> {
@@ -90,7 +91,7 @@ pub(crate) fn offences(tree: &Tree) -> Vec<String> {
                 let module = module.map_or(name.as_str(), |(_, module)| module);
                 let is_above = house.floor(module).is_some_and(|other| other > floor);
                 let is_strange =
-                    STRANGERS.contains(&(own, module)) || STRANGERS.contains(&(module, own));
+                    own != module && STRANGERS.contains(&own) && STRANGERS.contains(&module);
                 if is_above || is_strange || name == EVERYTHING {
                     let line = source.line_of(at);
                     offences.push(format!("{}:{line}: `{own}` names `{name}`", source.path));
