@@ -35,6 +35,7 @@
 //! | `heap` | block memory that shows use after its end |
 //! | `model`, `file_model`, `content` | what a call may answer and a byte may be |
 //! | `random` | seeded numbers and recognisable bytes |
+//! | `skip` | what this machine cannot run |
 //! | `tiny` | a file system with room for a few pages |
 //! | `confine` | child processes with limits and system-call filters of their own |
 //! | `fuse` | a file system that fails, delays and shortens by script, and logs |
@@ -64,5 +65,6 @@ pub mod real;
 pub mod script;
 pub mod scripted;
 pub mod session;
+pub mod skip;
 pub mod tiny;
 pub mod traffic;
