@@ -9,7 +9,9 @@ use super::command::run;
 pub enum FileSystem {
     /// ext4 as it is by default.
     Ext4,
-    /// ext4 without a journal: after a cut it is put in order by e2fsck.
+    /// ext4 without a journal, and without checksums of metadata, which a block that arrived in
+    /// part would not match: the superblock's, and nothing would be left. After a cut it is put in
+    /// order by e2fsck.
     Ext4WithoutJournal,
     /// XFS as it is by default.
     Xfs,
@@ -67,9 +69,29 @@ impl FileSystem {
             Self::Xfs => {}
         }
         if self == Self::Ext4WithoutJournal {
-            command.args(["-O", "^has_journal"]);
+            command.args(["-O", "^has_journal,^metadata_csum"]);
         }
         run(command.arg("-q").arg(path), 0)
+    }
+
+    /// Does for a new empty file, which will not grow beyond `byte_count`, what it needs on this
+    /// file system so that later growth cannot cost it what was synced before.
+    ///
+    /// Without a journal, a change of metadata in two sectors is not atomic, and a later change that
+    /// nobody synced may arrive in part: the inode that points to a new block of extents, but not
+    /// that block. So the blocks are reserved in one piece, and the extents stay in the inode, in
+    /// one sector.
+    ///
+    /// # Errors
+    /// The tool is missing, or complained.
+    pub fn reserve(self, path: &Path, byte_count: u64) -> io::Result<()> {
+        match self {
+            Self::Ext4WithoutJournal => {
+                let length = byte_count.to_string();
+                run(Command::new("fallocate").args(["-n", "-l", &length]).arg(path), 0)
+            }
+            Self::Ext4 | Self::Xfs => Ok(()),
+        }
     }
 
     /// What has to be done before an image is mounted that was cut off. A journal recovers by

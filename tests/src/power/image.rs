@@ -122,7 +122,8 @@ mod tests {
         image.write(5_000, &[0; 100]);
         let mut bytes = vec![1; 20_000];
         image.read(0, &mut bytes);
-        let expected = |at| if (4_000..13_000).contains(&at) && !(5_000..5_100).contains(&at) { 7 } else { 0 };
+        let expected =
+            |at| if (4_000..13_000).contains(&at) && !(5_000..5_100).contains(&at) { 7 } else { 0 };
         assert_eq!(bytes, (0..20_000).map(expected).collect::<Vec<u8>>());
 
         let folder = tempfile::tempdir().unwrap();

@@ -99,7 +99,11 @@ impl Log {
             if at > bytes.len() {
                 return Err(torn());
             }
-            entries.push(if offset == FLUSH { Entry::Flush } else { Entry::Write { offset, data } });
+            entries.push(if offset == FLUSH {
+                Entry::Flush
+            } else {
+                Entry::Write { offset, data }
+            });
             ends.push(at as u64);
         }
         Ok(Self { bytes, entries, ends })

@@ -56,10 +56,7 @@ impl Drop for Mounted {
 
 /// A ring that was dropped gives its files up on its own time, and keeps the mount busy until then.
 fn unmount(at: &Path) -> io::Result<()> {
-    patiently(
-        || run(Command::new("umount").arg(at), 0),
-        |error| error.to_string().contains("busy"),
-    )
+    patiently(|| run(Command::new("umount").arg(at), 0), |error| error.to_string().contains("busy"))
 }
 
 /// Takes it out of sight at once; it ends when nobody uses it any more.

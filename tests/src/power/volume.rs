@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A mounted file system and the process that is its device. Dropping unmounts it.
 #[derive(Debug)]
 pub struct Volume {
+    file_system: FileSystem,
     folder: TempDir,
     device: Child,
 }
@@ -42,7 +43,7 @@ impl Volume {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let mut volume = Self { folder, device };
+        let mut volume = Self { file_system, folder, device };
         let mut said = String::new();
         if let Some(stdout) = volume.device.stdout.take() {
             BufReader::new(stdout).read_line(&mut said)?;
@@ -52,6 +53,11 @@ impl Volume {
         }
         let complaint = volume.device.stderr.take().map(io::read_to_string).transpose()?;
         Err(io::Error::other(complaint.unwrap_or_default()))
+    }
+
+    /// What is mounted.
+    pub fn file_system(&self) -> FileSystem {
+        self.file_system
     }
 
     /// The root of the file system.
@@ -75,7 +81,10 @@ impl Volume {
         if !self.end_device()? {
             return Err(io::Error::other("the device could not unmount"));
         }
-        Ok((Image::load(&self.folder.path().join(BASE))?, Log::load(&self.folder.path().join(LOG))?))
+        Ok((
+            Image::load(&self.folder.path().join(BASE))?,
+            Log::load(&self.folder.path().join(LOG))?,
+        ))
     }
 
     /// Tells the device to end, and kills it if it does not. Says whether it ended well.

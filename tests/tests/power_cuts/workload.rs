@@ -14,6 +14,8 @@ use crate::stream::{byte_count, fragments, record};
 const SEGMENT_BYTES: u64 = 192 << 10;
 /// Groups that a growing log gets before the next one.
 const GROUPS_PER_LOG: u32 = 40;
+/// More than those groups fill.
+const LOG_BYTES: u64 = 4 << 20;
 const RECORDS_PER_GROUP: u64 = 6;
 const GROUPS_IN_FLIGHT: usize = 3;
 
@@ -112,6 +114,9 @@ impl<'a, B: StorageIo<File = File> + StorageIoExt<File = File>> Workload<'a, B> 
         self.next_file += 1;
         let path = path(&self.volume.path(), file);
         std::fs::write(&path, content).expect("created");
+        if content.is_empty() {
+            self.volume.file_system().reserve(&path, LOG_BYTES).expect("reserved");
+        }
         let opened = File::options().read(true).write(true).open(&path).expect("opened");
         opened.sync_all().expect("synced");
         let folder = File::open(self.volume.path()).expect("opened");
