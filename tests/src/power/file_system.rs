@@ -77,10 +77,10 @@ impl FileSystem {
     /// Does for a new empty file, which will not grow beyond `byte_count`, what it needs on this
     /// file system so that later growth cannot cost it what was synced before.
     ///
-    /// Without a journal, a change of metadata in two sectors is not atomic, and a later change that
-    /// nobody synced may arrive in part: the inode that points to a new block of extents, but not
-    /// that block. So the blocks are reserved in one piece, and the extents stay in the inode, in
-    /// one sector.
+    /// Without a journal, a change of metadata in two sectors is not atomic, and a later change
+    /// that nobody synced may arrive in part: the inode that points to a new block of extents, but
+    /// not that block. So the blocks are reserved in one piece, and the extents stay in the inode,
+    /// in one sector.
     ///
     /// # Errors
     /// The tool is missing, or complained.

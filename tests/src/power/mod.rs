@@ -21,9 +21,9 @@
 //! # Why the log is what the file system asked for
 //! The loop driver turns a write of the block layer into a write of its backing file, and a flush
 //! into vfs_fsync of it (drivers/block/loop.c); it has no FUA, so that one arrives as a write and
-//! a flush. FUSE without its write-back cache sends a write before it returns; FOPEN_DIRECT_IO keeps
-//! the page cache of the backing file out of the way altogether. Discards and zeroing arrive as
-//! FALLOCATE, are answered with ENOSYS, and the kernel writes zeros instead.
+//! a flush. FUSE without its write-back cache sends a write before it returns; FOPEN_DIRECT_IO
+//! keeps the page cache of the backing file out of the way altogether. Discards and zeroing arrive
+//! as FALLOCATE, are answered with ENOSYS, and the kernel writes zeros instead.
 //!
 //! What it cannot show: a write that was under way while a flush was asked for counts as covered if
 //! the loop driver took it first. A real device may not do so.

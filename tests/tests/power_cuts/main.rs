@@ -7,7 +7,8 @@
 //! nothing foreign before the end of the log. See `ringzero_tests::power` for the device.
 //!
 //! Two controls show that the checks see a loss: records whose append has completed but that no
-//! datasync covers, and a device that takes flushes for an empty word. Each prints how many cuts lost something.
+//! datasync covers, and a device that takes flushes for an empty word. It is printed how many cuts
+//! of each lost something.
 //!
 //! `RINGZERO_CUTS`: cuts per file system and backend; a quarter as many per control.
 //! `RINGZERO_SEED`: the seed.
