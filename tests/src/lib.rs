@@ -37,6 +37,7 @@
 //! | `random` | seeded numbers and recognisable bytes |
 //! | `skip` | what this machine cannot run |
 //! | `tiny` | a file system with room for a few pages |
+//! | `storm` | a process that writes until it is killed, and what its files may hold then |
 //! | `confine` | child processes with limits and system-call filters of their own |
 //! | `fuse` | a file system that fails, delays and shortens by script, and logs |
 //! | `power` | a block device that loses power: its log, and the images a cut may leave |
@@ -66,5 +67,6 @@ pub mod script;
 pub mod scripted;
 pub mod session;
 pub mod skip;
+pub mod storm;
 pub mod tiny;
 pub mod traffic;
