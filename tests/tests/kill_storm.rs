@@ -41,10 +41,10 @@ fn round<F: Fixture>(seed: u64, acknowledge: Acknowledge) -> (usize, Result<Foun
     let program = Path::new(env!("CARGO_BIN_EXE_storm-writer"));
     let mut victim = Victim::start(program, F::NAME, folder.path(), seed, acknowledge).unwrap();
     if random.chance(500) {
-        victim.wait_for(random.below(2_000) as usize);
+        victim.wait_for(random.below(800) as usize);
     } else {
         victim.wait_for(1);
-        thread::sleep(Duration::from_micros(random.below(10_000)));
+        thread::sleep(Duration::from_micros(random.below(5_000)));
     }
     let reported = victim.kill().unwrap();
     (reported.len(), remains.check(&reported))

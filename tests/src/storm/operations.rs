@@ -43,9 +43,9 @@ impl Iterator for Operations {
         // One in twenty takes several blocks.
         let most = if random.chance(50) { 20_000 } else { 1_000 };
         let len = 1 + random.below(most) as usize;
-        Some(match random.below(100) {
-            0 => Operation::Datasync,
-            1..60 => Operation::Append { len },
+        Some(match random.below(1_000) {
+            0..4 => Operation::Datasync,
+            4..600 => Operation::Append { len },
             _ => Operation::Write { offset: random.below(WRITTEN_BYTES), len },
         })
     }

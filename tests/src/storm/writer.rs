@@ -21,7 +21,7 @@ use crate::{random::bytes, session::PATIENCE};
 pub(super) const IN_FLIGHT: usize = 64;
 
 /// Then it waits to be killed: the files stay small.
-const MOST_OPERATIONS: usize = 4_000;
+const MOST_OPERATIONS: usize = 2_000;
 
 /// Appends span several blocks, and there are few.
 const LIMITS: Limits = Limits {
