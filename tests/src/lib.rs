@@ -37,7 +37,9 @@
 //! | `heap` | block memory that shows use after its end |
 //! | `model`, `file_model`, `content` | what a call may answer and a byte may be |
 //! | `random` | seeded numbers and recognisable bytes |
+//! | `skip` | what this machine cannot run |
 //! | `tiny` | a file system with room for a few pages |
+//! | `storm` | a process that writes until it is killed, and what its files may hold then |
 //! | `confine` | child processes with limits and system-call filters of their own |
 //! | `fuse` | a file system that fails, delays and shortens by script, and logs |
 //! | `power` | a block device that loses power: its log, and the images a cut may leave |
@@ -67,5 +69,7 @@ pub mod script;
 pub mod scripted;
 pub mod session;
 pub mod sim;
+pub mod skip;
+pub mod storm;
 pub mod tiny;
 pub mod traffic;

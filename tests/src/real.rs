@@ -8,7 +8,7 @@ use std::{
 };
 
 use ringzero::{
-    Config, SetupError, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend,
+    Backend, Config, SetupError, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend,
     WorkerConfig,
 };
 use ringzero_core::{StorageIo, StorageIoExt};
@@ -124,6 +124,22 @@ uring_mode!(
     "uring, registered buffers",
     UringConfig { register_buffers: true, sq_entries: 1, ..UringConfig::default() }
 );
+
+/// A backend of the mode that has this name; `None` if none has.
+pub fn by_name(name: &str, config: &Config) -> Option<Result<Box<dyn Backend>, SetupError>> {
+    fn boxed<M: Mode>(config: &Config) -> Result<Box<dyn Backend>, SetupError> {
+        Ok(Box::new(M::build(config)?))
+    }
+    let build = match name {
+        Sync::NAME => boxed::<Sync>,
+        Uring::NAME => boxed::<Uring>,
+        UringBound::NAME => boxed::<UringBound>,
+        UringSqPoll::NAME => boxed::<UringSqPoll>,
+        UringFixed::NAME => boxed::<UringFixed>,
+        _ => return None,
+    };
+    Some(build(config))
+}
 
 /// The configuration of `setup`.
 pub fn config(setup: &Setup) -> Config {
