@@ -17,10 +17,14 @@ use ringzero_tests::{
 /// Requests of a write that makes no progress: the first and sixteen more.
 const MOST_REQUESTS: usize = 17;
 
-/// A session and a file of 10,000 bytes, so that writes into it need not extend it.
+/// A file of 10,000 bytes, so that writes into it need not extend it.
+fn file<M: Mode>(s: &mut Session<Fused<M>>) -> IoFd {
+    s.open_anew("file", &bytes(9, 0, 10_000))
+}
+
 fn session<M: Mode>() -> Option<(Session<Fused<M>>, IoFd)> {
     let mut s = fuse::open::<M>(&Setup::default())?;
-    let fd = s.open("file", &bytes(9, 0, 10_000));
+    let fd = file(&mut s);
     Some((s, fd))
 }
 
@@ -98,9 +102,10 @@ fn is_failed<M: Mode>(s: &mut Session<Fused<M>>, fd: IoFd, errno: Errno) {
 }
 
 fn passing_errors_are_retried_until_the_write_succeeds<F: InMode>() {
+    let Some(mut s) = fuse::open::<F::Mode>(&Setup::default()) else { return };
+    let shared = s.shared();
     for errno in [Errno::INTR, Errno::AGAIN] {
-        let Some((mut s, fd)) = session::<F::Mode>() else { return };
-        let shared = s.shared();
+        let fd = file(&mut s);
         shared.script(Rule::times("file", Of::Writes, Action::Fail(errno), 5));
         // Progress begins the count again.
         shared.script(Rule::once("file", Of::Writes, Action::Short(10)));
@@ -111,13 +116,15 @@ fn passing_errors_are_retried_until_the_write_succeeds<F: InMode>() {
         assert_eq!([s.result(write), s.result(sync)], [1_000, 0], "{errno}");
         assert_eq!(shared.write_count("file"), 5 + 1 + 14 + 1, "{errno}");
         assert!(shared.read("file")[500..1_500] == bytes(1, 500, 1_000));
+        s.io.deregister_fd(fd).unwrap();
     }
 }
 
 fn passing_errors_without_end_are_an_error_in_the_end<F: InMode>() {
+    let Some(mut s) = fuse::open::<F::Mode>(&Setup::default()) else { return };
+    let shared = s.shared();
     for errno in [Errno::INTR, Errno::AGAIN] {
-        let Some((mut s, fd)) = session::<F::Mode>() else { return };
-        let shared = s.shared();
+        let fd = file(&mut s);
         shared.script(Rule::times("file", Of::Writes, Action::Fail(errno), 100));
         let write = s.write(fd, &bytes(1, 0, 1_000), 0).unwrap();
         assert_eq!(s.wait_for(write), -errno.number());
@@ -128,9 +135,10 @@ fn passing_errors_without_end_are_an_error_in_the_end<F: InMode>() {
 }
 
 fn a_lost_write_fails_the_file_for_good<F: InMode>() {
+    let Some(mut s) = fuse::open::<F::Mode>(&Setup::default()) else { return };
+    let shared = s.shared();
     for is_torn in [false, true] {
-        let Some((mut s, fd)) = session::<F::Mode>() else { return };
-        let shared = s.shared();
+        let fd = file(&mut s);
         let before = s.sync(fd).unwrap();
         assert_eq!(s.wait_for(before), 0);
         let action = if is_torn { Action::Torn(300, Errno::IO) } else { Action::Fail(Errno::IO) };

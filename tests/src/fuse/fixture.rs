@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ringzero_core::StorageIo;
+use ringzero_core::{IoFd, StorageIo};
 
 use super::{
     mount::{Mount, Options},
@@ -69,6 +69,14 @@ impl<M: Mode> Session<Fused<M>> {
     /// The mount's files, script and log.
     pub fn shared(&self) -> Shared {
         self.fixture.mount.shared.clone()
+    }
+
+    /// Opens a file as on a new mount: with an empty log and no rule.
+    pub fn open_anew(&mut self, name: &str, content: &[u8]) -> IoFd {
+        let shared = self.shared();
+        shared.state().log.clear();
+        shared.state().rules.clear();
+        self.open(name, content)
     }
 
     /// Hands over what was submitted, and polls until `count` requests are held.
