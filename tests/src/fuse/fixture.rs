@@ -25,7 +25,7 @@ use crate::{
 pub struct Fused<M> {
     /// The mount.
     pub mount: Mount,
-    mode: PhantomData<M>,
+    mode: PhantomData<fn() -> M>,
 }
 
 impl<M: Mode> Fused<M> {

@@ -177,12 +177,13 @@ impl Filesystem for Server {
     fn flush(
         &self,
         _request: &Request,
-        _ino: INodeNo,
+        ino: INodeNo,
         _handle: FileHandle,
         _owner: LockOwner,
         reply: ReplyEmpty,
     ) {
-        reply.ok();
+        let Some(inode) = file_of(ino) else { return reply.error(Errno::EISDIR) };
+        self.shared.close(inode, reply);
     }
 
     fn fsync(

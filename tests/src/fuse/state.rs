@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -71,6 +72,8 @@ pub struct State {
     /// Requests that were not answered with all they asked for.
     pub fault_count: u64,
     waiting: Vec<Waiting>,
+    /// Closings that wait for the requests of a file.
+    closing: Vec<(usize, ReplyEmpty)>,
     next_number: u64,
     is_stopped: bool,
 }
@@ -181,6 +184,17 @@ impl State {
             (Reply::Write(reply), Err(errno)) => reply.error(to_fuser(errno)),
             (Reply::Sync(reply), Err(errno)) => reply.error(to_fuser(errno)),
         }
+        self.close_idle();
+    }
+
+    /// Lets the closing of a file go on if no request of it is unanswered.
+    fn close_idle(&mut self) {
+        let is_busy = |inode| self.waiting.iter().any(|it| it.inode == inode);
+        let (closing, ended) =
+            mem::take(&mut self.closing).into_iter().partition(|it| is_busy(it.0));
+        self.closing = closing;
+        let ended: Vec<(usize, ReplyEmpty)> = ended;
+        ended.into_iter().for_each(|(_, reply)| reply.ok());
     }
 
     /// Notes what was not answered with all it asked for.
@@ -256,6 +270,13 @@ impl Shared {
     pub(crate) fn take(&self, inode: usize, ask: Ask, data: &[u8], reply: Reply) {
         self.state().take(inode, ask, data, reply);
         self.0.1.notify_all();
+    }
+
+    /// Answers the closing of a file once no request of it is unanswered.
+    pub(crate) fn close(&self, inode: usize, reply: ReplyEmpty) {
+        let mut state = self.state();
+        state.closing.push((inode, reply));
+        state.close_idle();
     }
 
     /// Makes a file, or empties and refills it.
