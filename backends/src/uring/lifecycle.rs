@@ -118,7 +118,7 @@ impl Driver {
         let slots: Vec<_> = self.engine().file_slots().collect();
         let mut cut_back = Ok(());
         for slot in slots {
-            // A file with I/O under way is closed, but not cut: what is written then is unknown.
+            // A file with I/O under way is not cut: what is written then is unknown.
             if self.engine().is_idle(slot) {
                 cut_back = cut_back.and(self.release(slot));
             } else {
@@ -131,16 +131,12 @@ impl Driver {
         all_ended.and(cut_back)
     }
 
-    /// Lets go of a file with I/O under way. Requests that the kernel has keep the open file by
-    /// themselves; an entry that it has not taken yet needs the descriptor, which is then leaked.
+    /// Lets go of a file with I/O under way. Its descriptor is leaked: close(2) may wait for that
+    /// I/O (it does on NFS and FUSE), and an entry that the kernel has not taken yet may name it.
     fn abandon_file(&mut self, slot: FileSlot) {
-        let is_by_descriptor = self.targets.is_by_descriptor(slot);
         let submitter = self.ring.submitter();
         self.targets.remove(&submitter, slot);
-        let entry = self.registry.files.remove(slot);
-        if is_by_descriptor {
-            mem::forget(entry);
-        }
+        mem::forget(self.registry.files.remove(slot));
     }
 
     /// Waits until the kernel holds no request, for at most the drop deadline. Starts nothing:
