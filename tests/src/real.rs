@@ -122,10 +122,10 @@ impl<M> Real<M> {
 /// A fixture that names its mode, so that a test can build the backend over files of its own.
 pub trait InMode: Fixture {
     /// Its mode.
-    type Mode: Mode;
+    type Mode: Mode + 'static;
 }
 
-impl<M: Mode> InMode for Real<M> {
+impl<M: Mode + 'static> InMode for Real<M> {
     type Mode = M;
 }
 
