@@ -58,6 +58,7 @@ pub mod content;
 pub mod disk;
 pub mod file_model;
 pub mod fixture;
+#[cfg(target_os = "linux")]
 pub mod fuse;
 pub mod heap;
 pub mod matrix;

@@ -170,6 +170,16 @@ impl<M> Real<M> {
     }
 }
 
+/// A fixture that names its mode, so that a test can build the backend over files of its own.
+pub trait InMode: Fixture {
+    /// Its mode.
+    type Mode: Mode + 'static;
+}
+
+impl<M: Mode + 'static> InMode for Real<M> {
+    type Mode = M;
+}
+
 impl<M: Mode> Fixture for Real<M> {
     type File = File;
     type Backend = M::Backend;

@@ -108,7 +108,7 @@ impl<T: Transport> Driver<T> {
         let slots: Vec<_> = self.engine().file_slots().collect();
         let mut cut_back = Ok(());
         for slot in slots {
-            // A file with I/O under way is closed, but not cut: what is written then is unknown.
+            // A file with I/O under way is not cut: what is written then is unknown.
             if self.engine().is_idle(slot) {
                 cut_back = cut_back.and(self.release(slot));
             } else {
@@ -121,15 +121,11 @@ impl<T: Transport> Driver<T> {
         all_ended.and(cut_back)
     }
 
-    /// Lets go of a file with I/O under way. What the executor has begun keeps the open file by
-    /// itself; what it may still begin needs the descriptor, which is then leaked.
+    /// Lets go of a file with I/O under way. Its descriptor is leaked: close(2) may wait for that
+    /// I/O (it does on NFS and FUSE), and what the executor may still begin names it.
     fn abandon_file(&mut self, slot: FileSlot) {
-        let needs_descriptor = self.transport.needs_descriptor(slot);
         self.transport.detach(slot);
-        let entry = self.registry.files.remove(slot);
-        if needs_descriptor {
-            mem::forget(entry);
-        }
+        mem::forget(self.registry.files.remove(slot));
     }
 }
 

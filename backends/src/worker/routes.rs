@@ -79,10 +79,4 @@ impl Routes {
             route.in_flight -= 1;
         }
     }
-
-    /// The thread that has requests of the file.
-    pub(super) fn thread_of(&self, slot: FileSlot) -> Option<usize> {
-        let route = self.files.get(slot.index())?;
-        (route.in_flight > 0).then_some(route.thread)
-    }
 }
