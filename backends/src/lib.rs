@@ -7,7 +7,7 @@
 //!
 //! | backend | executes |
 //! |---|---|
-//! | `UringBackend` (Linux) | in the kernel, through io_uring |
+//! | `UringBackend` (64-bit Linux) | in the kernel, through io_uring |
 //! | [`WorkerBackend`] | on threads of its own |
 //! | [`SyncBackend`] | inside the submitting call |
 //! | [`SimBackend`] | nowhere: on a disk in memory that fails and crashes by a seed, for tests |
@@ -47,8 +47,8 @@
 //! | 1 | `files`, `memory`, `fork`, `report`, `setup_error`, `config` |
 //! | 0 | `platform` (all that differs by operating system), `error` |
 
-// What only the driver of Linux uses.
-#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
+// What only the driver of io_uring uses.
+#![cfg_attr(not(all(target_os = "linux", target_pointer_width = "64")), allow(dead_code))]
 
 mod config;
 mod driver;
@@ -67,11 +67,11 @@ mod storage_io;
 mod sync;
 mod worker;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod uring;
 
-#[cfg_attr(target_os = "linux", path = "ring_linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "ring_absent.rs")]
+#[cfg_attr(all(target_os = "linux", target_pointer_width = "64"), path = "ring_linux.rs")]
+#[cfg_attr(not(all(target_os = "linux", target_pointer_width = "64")), path = "ring_absent.rs")]
 mod ring;
 
 pub use config::{Choice, Config, ConfigError, UringConfig, UringMode, WorkerConfig};
@@ -86,7 +86,7 @@ pub use setup_error::SetupError;
 pub use sim::{Promise, SimBackend, SimCounts, SimDisk, SimEvent, SimFaults, SimFile, SimTrace};
 pub use storage_io::{Backend, StorageIo};
 pub use sync::SyncBackend;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use uring::UringBackend;
 pub use worker::WorkerBackend;
 

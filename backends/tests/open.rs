@@ -1,5 +1,5 @@
 //! `open` picks what works, says why nothing better does, and what it picks works.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(unsafe_code, reason = "calls of libc that std has no form of")]
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,6 @@
 //! The thread-bound mode: the first user owns the ring, and use from another thread is an error and
 //! not silence.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

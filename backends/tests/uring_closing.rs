@@ -1,6 +1,6 @@
 //! Deregistration and shutdown where nothing stalls: everything is finished first, files are closed
 //! and handles are dead. (With requests that stall: `uring_stalled`.)
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -1,6 +1,6 @@
 //! How often the kernel is entered: only to hand requests over, or to sleep. The kernel itself
 //! counts, through a filter on the calling thread (seccomp(2), SECCOMP_RET_USER_NOTIF).
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -1,6 +1,6 @@
 //! A forked child of a process that has a ring: refused everywhere, and the ring goes on in the
 //! parent, also with work in flight during the fork and after the child dropped its copy.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -11,7 +11,7 @@
 //! the rounds, less that of rounds without a move: what waits for a timer interrupt waits for half
 //! its period on average. The best of some attempts counts, since a busy machine delays every
 //! thread.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

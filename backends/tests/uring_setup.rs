@@ -1,6 +1,6 @@
 //! Every way set-up can fail has a typed reason, and what can be done without is noted. The
 //! failures are real: each is produced in a child process with limits or a filter of its own.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

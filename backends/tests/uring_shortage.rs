@@ -1,7 +1,7 @@
 //! A kernel that is short of something: enter answers EAGAIN, EBUSY, EINTR or ENOMEM (a filter on
 //! one thread sees to it). That is `Ok(0)` and not an error, nothing is lost, and everything goes
 //! on when the shortage is over (on another thread). An error for good is reported.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -2,7 +2,7 @@
 //! with a signal, the deadlines of deregistration, shutdown and drop, and who frees the memory.
 //!
 //! The requests write to a frozen file system, so they are in flight for as long as a test wants.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -1,6 +1,6 @@
 //! What a ring carries out, in every mode: content, queues far smaller than the work, vectored
 //! requests, registered buffers, plain descriptors, progress by polling alone, waiting.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

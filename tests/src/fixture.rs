@@ -9,8 +9,9 @@ use std::time::Duration;
 use ringzero_core::{Limits, StorageIo, StorageIoExt};
 
 use crate::{
+    choices::Choices,
     disk::{Disk, Node, ScriptedFile},
-    random::{Random, number_from_env},
+    random::number_from_env,
     script::{Order, Rough},
     scripted::ScriptedBackend,
 };
@@ -121,7 +122,7 @@ impl<const ROUGH: bool> Fixture for Scripted<ROUGH> {
             let seed = number_from_env("RINGZERO_SEED", 0x5EED);
             let mut state = disk.state();
             state.rough = Some(Rough::harmless(seed));
-            state.order = Order::Shuffled(Random::new(seed ^ 1));
+            state.order = Order::Shuffled(Choices::seeded(seed ^ 1));
         }
         Ok(Self { disk })
     }

@@ -36,6 +36,8 @@
 //! | `disk`, `traffic`, `script` | its executor: files in memory, requests, what they answer |
 //! | `heap` | block memory that shows use after its end |
 //! | `model`, `file_model`, `content` | what a call may answer and a byte may be |
+//! | `episode` | a backend, its model and a run of calls |
+//! | `choices` | what a run is decided by: a seed, or bytes |
 //! | `random` | seeded numbers and recognisable bytes |
 //! | `skip` | what this machine cannot run |
 //! | `tiny` | a file system with room for a few pages |
@@ -53,9 +55,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
+pub mod choices;
 pub mod confine;
 pub mod content;
 pub mod disk;
+pub mod episode;
 pub mod file_model;
 pub mod fixture;
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 
 use ringzero_core::Errno;
 
-use crate::{disk::Ask, random::Random};
+use crate::{choices::Choices, disk::Ask};
 
 /// What one request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Rule {
 }
 
 /// In which order pending requests end.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Order {
     /// As handed over, all of them.
     #[default]
@@ -76,14 +76,14 @@ pub enum Order {
     /// The other way round, all of them.
     Newest,
     /// Any way, some of them.
-    Shuffled(Random),
+    Shuffled(Choices),
 }
 
 /// Random answers. Rates are per mille of requests.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Rough {
-    /// The generator.
-    pub random: Random,
+    /// What decides.
+    pub choices: Choices,
     /// Writes cut short.
     pub short: u64,
     /// Writes answered EINTR, EAGAIN or ECANCELED.
@@ -102,7 +102,7 @@ impl Rough {
     /// Only what no caller may ever notice: shorts, retries, answers at once.
     pub const fn harmless(seed: u64) -> Self {
         Self {
-            random: Random::new(seed),
+            choices: Choices::seeded(seed),
             short: 150,
             retry: 80,
             refused: 0,
@@ -113,36 +113,36 @@ impl Rough {
     }
 
     pub(crate) fn choose(&mut self, ask: Ask) -> Action {
-        let random = &mut self.random;
+        let choices = &mut self.choices;
         let Ask::Write { len, .. } = ask else {
-            if random.chance(self.sync_lost) {
+            if choices.chance(self.sync_lost) {
                 let errnos = [Errno::IO, Errno::NOSPC, Errno::CANCELED, Errno::DQUOT];
-                return Action::Fail(errnos[random.below(4) as usize]);
+                return Action::Fail(errnos[choices.below(4) as usize]);
             }
             return Action::Complete;
         };
-        let fail = |errno: Errno, random: &mut Random| {
-            if random.chance(500) {
+        let fail = |errno: Errno, choices: &mut Choices| {
+            if choices.chance(500) {
                 Action::Fail(errno)
             } else {
-                Action::Torn(random.below(len + 1), errno)
+                Action::Torn(choices.below(len + 1), errno)
             }
         };
-        if random.chance(self.short) {
-            return Action::Short(random.below(len) + 1);
+        if choices.chance(self.short) {
+            return Action::Short(choices.below(len) + 1);
         }
-        if random.chance(self.retry) {
+        if choices.chance(self.retry) {
             let errnos = [Errno::INTR, Errno::AGAIN, Errno::CANCELED];
-            return Action::Fail(errnos[random.below(3) as usize]);
+            return Action::Fail(errnos[choices.below(3) as usize]);
         }
-        if random.chance(self.refused) {
+        if choices.chance(self.refused) {
             let errnos = [Errno::NOSPC, Errno::DQUOT, Errno::FBIG, Errno::INVAL];
-            return fail(errnos[random.below(4) as usize], random);
+            return fail(errnos[choices.below(4) as usize], choices);
         }
-        if random.chance(self.lost) {
+        if choices.chance(self.lost) {
             // EIO, EROFS.
             let errnos = [Errno::IO, Errno::new(30)];
-            return fail(errnos[random.below(2) as usize], random);
+            return fail(errnos[choices.below(2) as usize], choices);
         }
         Action::Complete
     }

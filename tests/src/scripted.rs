@@ -49,7 +49,7 @@ impl Handoff {
     ) -> Option<Outcome> {
         let mut state = self.disk.state();
         let number = state.begin(self.owner, id.to_u64(), inode, ask, data.to_vec());
-        let is_at_once = state.rough.as_mut().is_some_and(|r| r.random.chance(r.at_once));
+        let is_at_once = state.rough.as_mut().is_some_and(|r| r.choices.chance(r.at_once));
         is_at_once.then(|| state.end(number).1)
     }
 }

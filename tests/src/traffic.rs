@@ -19,8 +19,8 @@ use std::collections::VecDeque;
 use ringzero_core::{Errno, Outcome, Piece};
 
 use crate::{
+    choices::Choices,
     disk::{Ask, Event, FileState, Injected},
-    random::Random,
     script::{Action, Order, Rough, Rule},
 };
 
@@ -167,7 +167,7 @@ impl State {
         match &mut self.order {
             Order::Oldest => {}
             Order::Newest => order.reverse(),
-            Order::Shuffled(random) => shuffle(&mut order, random),
+            Order::Shuffled(choices) => shuffle(&mut order, choices),
         }
         order.into_iter().map(|number| self.end(number)).collect()
     }
@@ -255,11 +255,11 @@ impl Drop for State {
     }
 }
 
-fn shuffle(numbers: &mut Vec<u64>, random: &mut Random) {
+fn shuffle(numbers: &mut Vec<u64>, choices: &mut Choices) {
     for at in (1..numbers.len()).rev() {
-        numbers.swap(at, random.below(at as u64 + 1) as usize);
+        numbers.swap(at, choices.below(at as u64 + 1) as usize);
     }
     // Some stay for the next round.
-    let keep = numbers.len() - random.below(numbers.len() as u64 / 2 + 1) as usize;
+    let keep = numbers.len() - choices.below(numbers.len() as u64 / 2 + 1) as usize;
     numbers.truncate(keep);
 }

@@ -6,6 +6,7 @@ use ringzero_core::{
     Errno, IoCompletion, IoFd, Limits, SliceSink, StorageIo, StorageIoError, StorageIoExt,
 };
 use ringzero_tests::{
+    choices::Choices,
     fixture::{Fixture, Place, Scripted, Setup},
     random::{Random, bytes},
     script::{Action, Of, Order, Rule},
@@ -201,7 +202,7 @@ fn shutdown_cuts_back_too() {
 fn a_prefix_succeeds_whatever_the_order_of_the_answers() {
     for seed in 0..200 {
         let (mut s, fd) = scripted();
-        s.fixture.disk.state().order = Order::Shuffled(Random::new(seed));
+        s.fixture.disk.state().order = Order::Shuffled(Choices::seeded(seed));
         let mut random = Random::new(seed);
         let at = random.below(10) * 20;
         let torn = Action::Torn(random.below(20), Errno::NOSPC);
