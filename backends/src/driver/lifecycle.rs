@@ -108,11 +108,10 @@ impl<T: Transport> Driver<T> {
         let slots: Vec<_> = self.engine().file_slots().collect();
         let mut cut_back = Ok(());
         for slot in slots {
-            // A file with I/O under way is not cut: what is written then is unknown.
             if self.engine().is_idle(slot) {
                 cut_back = cut_back.and(self.release(slot));
             } else {
-                self.abandon_file(slot);
+                self.abandon(slot);
             }
         }
         if all_ended.is_err() {
@@ -121,9 +120,10 @@ impl<T: Transport> Driver<T> {
         all_ended.and(cut_back)
     }
 
-    /// Lets go of a file with I/O under way. Its descriptor is leaked: close(2) may wait for that
-    /// I/O (it does on NFS and FUSE), and what the executor may still begin names it.
-    fn abandon_file(&mut self, slot: FileSlot) {
+    /// Lets go of a file with I/O under way, and leaks its descriptor: close(2) may wait for that
+    /// I/O (it does on NFS and FUSE), and a request that the executor still begins may name it. It
+    /// is not cut back either: what is written then is unknown.
+    fn abandon(&mut self, slot: FileSlot) {
         self.transport.detach(slot);
         mem::forget(self.registry.files.remove(slot));
     }
@@ -142,7 +142,11 @@ impl<T: Transport> Drop for Driver<T> {
         }
         let slots: Vec<_> = self.engine().file_slots().collect();
         for slot in slots {
-            self.abandon_file(slot);
+            if self.engine().is_idle(slot) {
+                drop(self.registry.files.remove(slot));
+            } else {
+                self.abandon(slot);
+            }
         }
     }
 }
