@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `UringBackend` (Linux) | in the kernel, through io_uring |
 //! | [`SyncBackend`] | inside the submitting call |
-//! | [`SimBackend`] | nowhere: on a disk in memory that fails and crashes by a seed, for tests |
+//! | [`SimBackend`] | on a disk in memory that fails and crashes by a seed: for tests |
 //!
 //! [`open`] sets up the best one that works on this machine and says why it is not a better one.
 //!
@@ -79,7 +79,7 @@ pub use ringzero_core::{
     StorageIoError, StorageIoExt,
 };
 pub use setup_error::SetupError;
-pub use sim::{Promise, SimBackend, SimCounts, SimDisk, SimEvent, SimFaults, SimFile, SimTrace};
+pub use sim::{SimBackend, SimCounts, SimDisk, SimEvent, SimFaults, SimFile, SimPromise, SimTrace};
 pub use storage_io::{Backend, StorageIo};
 pub use sync::SyncBackend;
 #[cfg(target_os = "linux")]
