@@ -10,7 +10,7 @@
 //! | `UringBackend` (64-bit Linux) | in the kernel, through io_uring |
 //! | [`WorkerBackend`] | on threads of its own |
 //! | [`SyncBackend`] | inside the submitting call |
-//! | [`SimBackend`] | nowhere: on a disk in memory that fails and crashes by a seed, for tests |
+//! | [`SimBackend`] | on a disk in memory that fails and crashes by a seed: for tests |
 //!
 //! [`open`] sets up the best one that works on this machine and says why it is not a better one.
 //!
@@ -83,7 +83,7 @@ pub use ringzero_core::{
     StorageIoError, StorageIoExt,
 };
 pub use setup_error::SetupError;
-pub use sim::{Promise, SimBackend, SimCounts, SimDisk, SimEvent, SimFaults, SimFile, SimTrace};
+pub use sim::{SimBackend, SimCounts, SimDisk, SimEvent, SimFaults, SimFile, SimPromise, SimTrace};
 pub use storage_io::{Backend, StorageIo};
 pub use sync::SyncBackend;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringzero_core::{Errno, Outcome};
 
-use super::{promise::Promise, random::Random, sectors::Sectors};
+use super::{promise::SimPromise, random::Random, sectors::Sectors};
 
 /// What an inode is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +64,9 @@ impl Inode {
 /// use ringzero::SimDisk;
 ///
 /// let disk = SimDisk::new();
-/// let file = disk.create("log", b"what is there from the beginning, durably");
+/// let file = disk.create("log", b"durable from the beginning");
 /// assert_eq!(disk.names(), ["log"]);
-/// assert_eq!(disk.read("log").as_deref(), Some(&b"what is there from the beginning, durably"[..]));
+/// assert_eq!(disk.read("log").as_deref(), Some(&b"durable from the beginning"[..]));
 /// assert!(disk.open("another").is_none());
 /// # drop(file);
 /// ```
@@ -163,7 +163,7 @@ impl SimDisk {
     }
 
     /// Whether a reader sees the promised bytes in their place.
-    pub fn keeps(&self, promise: &Promise) -> bool {
+    pub fn keeps(&self, promise: &SimPromise) -> bool {
         let inodes = self.inodes();
         let Some(inode) = inodes.iter().find(|inode| inode.name == promise.file) else {
             return false;
@@ -293,3 +293,6 @@ impl SimFile {
         self.disk.with(self.inode, end).unwrap_or(Err(Errno::BADF))
     }
 }
+
+#[cfg(test)]
+mod tests;

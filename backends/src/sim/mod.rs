@@ -37,15 +37,15 @@ use random::Random;
 
 pub use disk::{SimDisk, SimFile};
 pub use faults::{SimCounts, SimFaults};
-pub use promise::Promise;
+pub use promise::SimPromise;
 pub use trace::{SimEvent, SimTrace};
 
 /// A backend over a disk in memory, for tests: seeded faults, virtual time, power cuts.
 ///
-/// It implements [`ringzero_core::StorageIo`] and [`StorageIoExt`] with `File = SimFile`; code to
-/// be tested is generic over that trait, or over `S: StorageIo` of a `File` of its own choice. From
-/// the start it meets what no caller may notice ([`SimFaults::HARMLESS`]); [`SimBackend::inject`]
-/// makes it worse, and [`SimBackend::crash`] ends it and gives the disk that a power cut leaves.
+/// It implements [`ringzero_core::StorageIo`] and [`StorageIoExt`] with `File = SimFile`, so code
+/// to be tested is generic over those two. From the start it meets what no caller may notice
+/// ([`SimFaults::HARMLESS`]); [`SimBackend::inject`] makes it worse, and [`SimBackend::crash`] ends
+/// it and gives the disk that a power cut leaves.
 ///
 /// Unlike other backends it allocates and takes a lock on every path: it is for tests, not for hot
 /// loops. Bytes that are not synced keep their history, so memory grows until they are.
@@ -55,54 +55,49 @@ pub use trace::{SimEvent, SimTrace};
 /// waits for. `wait(min, None)` returns also when all that is left hangs.
 ///
 /// # Testing the recovery of a log
-/// A log of 8-byte records, each a number and its complement. `commit` tells the log's user that
-/// the record is safe; then the power fails. What was committed must be there: with 100 seeds it
-/// is, and without the datasync it is not.
+/// A log of 8-byte records, each a number and its complement. `commit` returns when its record is
+/// safe; then the power fails. With 100 seeds everything committed is there; without the datasync
+/// it is not, and that shows.
 ///
 /// ```
-/// use ringzero::{Config, SimBackend, SimDisk, StorageIoExt};
-/// use ringzero_core::{StorageIo, StorageIoError};
+/// use ringzero::{Config, IoFd, SimBackend, SimDisk, StorageIoError, StorageIoExt};
+/// use ringzero_core::StorageIo;
 ///
-/// struct Log<S> { io: S, file: ringzero::IoFd, syncs: bool }
-///
-/// impl<S: StorageIo + StorageIoExt> Log<S> {
-///     /// Appends a record and returns once it is safe.
-///     fn commit(&mut self, number: u32) -> Result<(), StorageIoError> {
-///         let record = (u64::from(number) << 32) | u64::from(!number);
-///         self.io.submit_append(self.file, &record.to_le_bytes())?;
-///         if self.syncs {
-///             self.io.submit_datasync(self.file)?;
-///         }
-///         let mut done = Vec::new();
-///         while self.io.pending_count() > 0 {
-///             self.io.wait(1, None)?;
-///             self.io.poll_completions(&mut done);
-///         }
-///         assert!(done.iter().all(|completion| completion.result >= 0));
-///         Ok(())
+/// fn commit<S>(io: &mut S, log: IoFd, number: u32, syncs: bool) -> Result<(), StorageIoError>
+/// where
+///     S: StorageIo + StorageIoExt,
+/// {
+///     let record = u64::from(number) << 32 | u64::from(!number);
+///     io.submit_append(log, &record.to_le_bytes())?;
+///     if syncs {
+///         io.submit_datasync(log)?;
 ///     }
+///     let mut done = Vec::new();
+///     while io.pending_count() > 0 {
+///         io.wait(1, None)?;
+///         io.poll_completions(&mut done);
+///     }
+///     assert!(done.iter().all(|completion| completion.result >= 0));
+///     Ok(())
 /// }
 ///
-/// /// The whole records at the beginning of a log.
 /// fn recover(bytes: &[u8]) -> Vec<u32> {
-///     let record = |chunk: &[u8]| u64::from_le_bytes(chunk.try_into().unwrap());
-///     let records = bytes.chunks_exact(8).map(record);
-///     records.map_while(|r| (!(r as u32) == (r >> 32) as u32).then_some((r >> 32) as u32)).collect()
+///     let words = bytes.chunks_exact(8).map(|it| u64::from_le_bytes(it.try_into().unwrap()));
+///     let halves = words.map(|word| ((word >> 32) as u32, word as u32));
+///     halves.map_while(|(number, check)| (number == !check).then_some(number)).collect()
 /// }
 ///
-/// /// Commits records 0..20, cuts the power, and returns what a recovery finds.
-/// fn survivors(seed: u64, syncs: bool) -> Vec<u32> {
+/// fn survivors(seed: u64, syncs: bool) -> Result<Vec<u32>, StorageIoError> {
 ///     let disk = SimDisk::new();
-///     let mut io = SimBackend::on(&Config::default(), &disk, seed).unwrap();
-///     let file = io.register_fd(disk.create("log", b"")).unwrap();
-///     let mut log = Log { io, file, syncs };
-///     (0..20).for_each(|number| log.commit(number).unwrap());
-///     recover(&log.io.crash().read("log").unwrap())
+///     let mut io = SimBackend::on(&Config::default(), &disk, seed).expect("limits in range");
+///     let log = io.register_fd(disk.create("log", b""))?;
+///     (0..20).try_for_each(|number| commit(&mut io, log, number, syncs))?;
+///     Ok(recover(&io.crash().read("log").unwrap_or_default()))
 /// }
 ///
 /// let all: Vec<u32> = (0..20).collect();
-/// assert!((0..100).all(|seed| survivors(seed, true) == all), "what was committed is there");
-/// assert!((0..100).any(|seed| survivors(seed, false) != all), "without the sync, not");
+/// assert!((0..100).all(|seed| survivors(seed, true).as_ref() == Ok(&all)));
+/// assert!((0..100).any(|seed| survivors(seed, false).as_ref() != Ok(&all)), "it is caught");
 /// ```
 pub struct SimBackend {
     driver: ProcessBound<Driver>,
@@ -155,7 +150,7 @@ impl SimBackend {
     /// write of it is covered by a datasync that was delivered with success, did not fail, and no
     /// write of it was accepted since. What a file durably held when it was first registered is
     /// promised too; what an earlier registration left unsynced never is.
-    pub fn promises(&self) -> Vec<Promise> {
+    pub fn promises(&self) -> Vec<SimPromise> {
         self.driver.peek().promises.list()
     }
 

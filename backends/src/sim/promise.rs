@@ -22,7 +22,7 @@ use ringzero_core::IoCompletion;
 
 /// Bytes that every crash from now on leaves where they are, until they are written again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Promise {
+pub struct SimPromise {
     /// The name of the file.
     pub file: String,
     /// Where they begin.
@@ -120,10 +120,10 @@ impl Promises {
     }
 
     /// All that is promised now, by file and place.
-    pub(super) fn list(&self) -> Vec<Promise> {
+    pub(super) fn list(&self) -> Vec<SimPromise> {
         let of_file = |known: &FilePromises| {
             let file = known.name.clone();
-            let promise = move |(offset, bytes): (&u64, &Vec<u8>)| Promise {
+            let promise = move |(offset, bytes): (&u64, &Vec<u8>)| SimPromise {
                 file: file.clone(),
                 offset: *offset,
                 bytes: bytes.clone(),
@@ -169,3 +169,6 @@ fn cut(kept: &mut BTreeMap<u64, Vec<u8>>, begin: u64, end: u64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

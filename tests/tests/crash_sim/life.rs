@@ -3,7 +3,7 @@
 //! A life of the program ends when the power fails, by chance or because its log's file failed;
 //! the next begins with the recovery of what the cut left.
 
-use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hasher};
 
 use ringzero::{Config, IoCompletion, SimBackend, SimCounts, SimDisk, SimFaults, StorageIoExt};
 use ringzero_core::{IoFd, StorageIo};
@@ -44,7 +44,9 @@ pub(crate) struct Life {
     history: History,
     next_number: u32,
     /// By position of the other file: bytes that were ever accepted there.
-    written: Vec<BTreeSet<u8>>,
+    written: Vec<Bytes>,
+    /// Of every trace and every image at the end of a life.
+    seen: DefaultHasher,
     pub(crate) tally: Tally,
 }
 
@@ -75,9 +77,15 @@ impl Life {
             policy,
             history: History::default(),
             next_number: 1,
-            written: vec![BTreeSet::from([0]); DATA_BYTES as usize],
+            written: vec![Bytes::only(0); DATA_BYTES as usize],
+            seen: DefaultHasher::new(),
             tally: Tally::default(),
         }
+    }
+
+    /// A number that depends on everything that happened.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.seen.finish()
     }
 
     /// Runs the program to its end.
@@ -110,9 +118,18 @@ impl Life {
         }
         add(&mut self.tally.faults, &open.io.counts());
         let durable = open.log.durable();
+        self.seen.write_u64(open.io.trace().hash());
+        self.see(open.io.disk());
         let image = open.io.crash();
+        self.see(&image);
         self.check(&image, durable)?;
         Ok(image)
+    }
+
+    fn see(&mut self, disk: &SimDisk) {
+        for name in disk.names() {
+            self.seen.write(&disk.read(&name).unwrap_or_default());
+        }
     }
 
     /// Whether the program gives up.
@@ -134,6 +151,7 @@ impl Life {
             80..85 => drop(open.io.wait(1, None)),
             85..88 => self.reopen(open)?,
             88..90 => open.io.release(),
+            90..92 => self.open_data(open),
             _ => {}
         }
         if open.log.is_broken() && self.random.chance(500) && open.log.resume(&mut open.io) {
@@ -186,16 +204,20 @@ impl Life {
         open.data = open.io.register_fd(file).ok();
     }
 
-    /// Closes the log, once all of it is safe, and opens it again.
+    /// Closes the log, once all of it is safe, and opens it again. What failed is cut off by then.
     fn reopen(&mut self, open: &mut Open) -> Result<(), String> {
-        open.log.sync(&mut open.io);
-        let _all = open.io.wait(usize::MAX, None);
-        poll(open)?;
+        // The first datasync reports a failed append, the second speaks for the rest.
+        for _ in 0..2 {
+            open.log.sync(&mut open.io);
+            let _all = open.io.wait(usize::MAX, None);
+            poll(open)?;
+        }
         if !open.log.is_settled() || open.io.deregister_fd(open.log.fd).is_err() {
             return Ok(());
         }
         let file = open.io.disk().open("log").expect("it exists");
         open.log.fd = open.io.register_fd(file).map_err(|error| format!("again: {error}"))?;
+        open.log.requeue();
         self.tally.reopened += 1;
         Ok(())
     }
@@ -230,11 +252,31 @@ impl Life {
             return Err(format!("lost: record {durable} was safe, the last found is {last}"));
         }
         let data = image.read("data").unwrap_or_default();
-        let foreign = data.iter().zip(&self.written).position(|(is, may)| !may.contains(is));
+        let foreign = data.iter().zip(&self.written).position(|(is, may)| !may.contains(*is));
         match foreign {
             Some(at) => Err(format!("foreign: byte {at} of the data is {}", data[at])),
             None => Ok(()),
         }
+    }
+}
+
+/// A set of byte values.
+#[derive(Clone, Copy, Debug)]
+struct Bytes([u64; 4]);
+
+impl Bytes {
+    fn only(byte: u8) -> Self {
+        let mut bytes = Self([0; 4]);
+        bytes.insert(byte);
+        bytes
+    }
+
+    fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte / 64)] |= 1 << (byte % 64);
+    }
+
+    fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte / 64)] >> (byte % 64) & 1 == 1
     }
 }
 

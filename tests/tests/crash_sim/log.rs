@@ -66,6 +66,11 @@ pub(crate) struct Log {
     /// Delivered with an error, and not sent again.
     failed: VecDeque<Fragment>,
     syncs: Vec<u64>,
+    /// Appends that failed, and no datasync that covers them was delivered since.
+    unreported: Vec<u64>,
+    /// The newest token of an append, and of a datasync that succeeded.
+    newest_append: u64,
+    newest_sync: u64,
     /// The newest record that is safe; 0 if none is.
     durable: u32,
 }
@@ -96,6 +101,9 @@ impl Log {
             owed: VecDeque::new(),
             failed: VecDeque::new(),
             syncs: Vec::new(),
+            unreported: Vec::new(),
+            newest_append: 0,
+            newest_sync: 0,
         }
     }
 
@@ -109,14 +117,9 @@ impl Log {
         !self.failed.is_empty()
     }
 
-    /// Whether everything that the log holds is safe.
+    /// Whether nothing is owed and everything that was written is safe.
     pub(crate) fn is_settled(&self) -> bool {
-        let newest = self.live.last().map_or(0, |record| record.number);
-        self.owed.is_empty()
-            && self.syncs.is_empty()
-            && self.queue.is_empty()
-            && self.failed.is_empty()
-            && newest == self.durable
+        self.owed.is_empty() && self.syncs.is_empty() && self.newest_append < self.newest_sync
     }
 
     /// A record for the end of the log.
@@ -171,6 +174,7 @@ impl Log {
                 }
                 history.accepted(number, &record.payload, record.offset);
             }
+            self.newest_append = token;
             self.owed.push_back((token, fragment));
         }
         Ok(())
@@ -189,7 +193,13 @@ impl Log {
     pub(crate) fn delivered(&mut self, token: u64, result: i32) -> Result<bool, String> {
         if let Some(at) = self.syncs.iter().position(|sync| *sync == token) {
             self.syncs.remove(at);
+            let covered = self.unreported.iter().position(|append| *append < token);
+            if result == 0 && covered.is_some() {
+                return Err(format!("datasync {token} hides {:?}", self.unreported));
+            }
+            self.unreported.retain(|append| *append > token);
             if result == 0 {
+                self.newest_sync = token;
                 self.safe_before(token);
             }
             return Ok(true);
@@ -206,6 +216,7 @@ impl Log {
                 record.has_failed = true;
                 record.last_token = None;
             }
+            self.unreported.push(token);
             self.failed.push_back(fragment);
         } else if !self.failed.is_empty() {
             return Err(format!("append {token} succeeded behind one that failed"));
@@ -238,6 +249,9 @@ impl Log {
 
     /// Puts what failed in front of what waits, or forgets both.
     pub(crate) fn requeue(&mut self) {
+        if self.failed.is_empty() {
+            return;
+        }
         let failed = std::mem::take(&mut self.failed);
         match self.policy {
             Policy::Retry => failed.into_iter().rev().for_each(|it| self.queue.push_front(it)),
