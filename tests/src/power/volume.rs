@@ -51,8 +51,13 @@ impl Volume {
         if said.trim() == READY {
             return Ok(volume);
         }
-        let complaint = volume.device.stderr.take().map(io::read_to_string).transpose()?;
-        Err(io::Error::other(complaint.unwrap_or_default()))
+        Err(io::Error::other(volume.complaint()?))
+    }
+
+    /// What the device says is wrong, before it ends.
+    fn complaint(&mut self) -> io::Result<String> {
+        let complaint = self.device.stderr.take().map(io::read_to_string).transpose()?;
+        Ok(complaint.unwrap_or_default().trim().to_owned())
     }
 
     /// What is mounted.
@@ -79,7 +84,7 @@ impl Volume {
     /// The device could not unmount, or what it left cannot be read.
     pub fn unmount(mut self) -> io::Result<(Image, Log)> {
         if !self.end_device()? {
-            return Err(io::Error::other("the device could not unmount"));
+            return Err(io::Error::other(self.complaint()?));
         }
         Ok((
             Image::load(&self.folder.path().join(BASE))?,
