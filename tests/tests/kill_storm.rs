@@ -69,7 +69,7 @@ fn acknowledged_writes_survive<F: Fixture>() {
     }
     assert!(reported > 0, "no writer came to report anything");
     let is_caught = |number: &u64| round::<F>(seed + number, Acknowledge::Beforehand).1.is_err();
-    let caught = (0..rounds).find(is_caught);
+    let caught = (0..ROUNDS).find(is_caught);
     println!(
         "| {} | {rounds} kills | {reported} operations acknowledged, 0 lost | {} KiB of appends, \
          {} KiB behind them, {} holes there | control caught in round {caught:?} |",

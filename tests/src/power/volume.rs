@@ -16,6 +16,7 @@ use super::{
     image::Image,
     log::Log,
     mounted::unmount_lazily,
+    namespace,
 };
 
 /// Long enough to unmount on any machine.
@@ -30,11 +31,13 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Starts `program`, which calls [`serve`](super::serve), and waits until it has mounted.
+    /// Starts `program`, which calls [`serve`](super::serve), and waits until it has mounted. Moves
+    /// the calling thread into a mount namespace of its own.
     ///
     /// # Errors
     /// Why this machine cannot.
     pub fn mount(program: &Path, file_system: FileSystem) -> io::Result<Self> {
+        namespace::enter()?;
         let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new())?;
         let device = Command::new(program)
             .arg(folder.path())
