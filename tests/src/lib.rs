@@ -23,6 +23,7 @@
 //! | 10, 11 closing, shutdown, drop, memory | `conformance_close`, `conformance_deadlines` |
 //! | 12 polls make progress | `conformance_acceptance` (allocation, panics: other packages) |
 //! | 13 threads and forks | `conformance_threads` |
+//! | 15 what survives | `kill_storm` (the process's death), `power_cuts` (real file systems) |
 //! | all of them | `random_faults` (the [`model`]), `random_equal`, `seed_client` |
 //!
 //! # Modules
@@ -48,6 +49,7 @@
 //!
 //! # Environment
 //! `RINGZERO_SEED`, `RINGZERO_OPERATIONS`: seed and length of the random tests.
+//! `RINGZERO_CUTS`, `RINGZERO_ROUNDS`: how often `power_cuts` cuts, and `kill_storm` kills.
 //! `RINGZERO_EPISODE`: only this episode of `random_faults`, each call printed; with
 //! `RINGZERO_TRACE` each request too.
 //!

@@ -16,6 +16,16 @@
 //! rounds.
 //!
 //! `RINGZERO_ROUNDS`: rounds per backend. `RINGZERO_SEED`: the seed.
+//!
+//! # Mutations
+//! | removed | red at |
+//! |---|---|
+//! | the write in `execute` (inline; it says that it was whole) | round 0, sync |
+//! | waiting for the answer (`write_pieces` says at once that all was written) | round 0, uring |
+//! | the tail is one byte too high | round 0, uring (a check of the engine ends the writer) |
+//!
+//! Not seen: overlapping writes that do not wait for each other. The kernel carries buffered writes
+//! out in the order of submission nearly always; `conformance_order` sees it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
@@ -69,7 +79,7 @@ fn acknowledged_writes_survive<F: Fixture>() {
     }
     assert!(reported > 0, "no writer came to report anything");
     let is_caught = |number: &u64| round::<F>(seed + number, Acknowledge::Beforehand).1.is_err();
-    let caught = (0..rounds).find(is_caught);
+    let caught = (0..ROUNDS).find(is_caught);
     println!(
         "| {} | {rounds} kills | {reported} operations acknowledged, 0 lost | {} KiB of appends, \
          {} KiB behind them, {} holes there | control caught in round {caught:?} |",

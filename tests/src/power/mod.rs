@@ -32,7 +32,8 @@
 //! A process that waits for this file system cannot be killed while it waits, and a thread of it
 //! could not serve the device then. So the device is a process of its own: if it dies, its FUSE
 //! connection ends, and whoever waits gets EIO. It also mounts and unmounts everything, when its
-//! standard input ends: also when the test was killed.
+//! standard input ends. All mounts are in a mount namespace of the test's thread and the processes
+//! it starts, so that nothing stays mounted, whoever is killed.
 //!
 //! Needs root, FUSE, loop devices, and the tools that make the file systems.
 
@@ -43,6 +44,7 @@ mod file_system;
 mod image;
 mod log;
 mod mounted;
+mod namespace;
 mod volume;
 
 pub use cut::{Cache, after_cut};

@@ -1,7 +1,7 @@
 //! [`Mounted`]: an image as a file system, through a loop device.
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -39,16 +39,17 @@ impl Mounted {
     /// # Errors
     /// What umount(8) says, after the last attempt.
     pub fn unmount(self) -> io::Result<()> {
-        let result = unmount(&self.at);
+        unmount(&self.at)?;
         std::mem::forget(self);
-        result
+        Ok(())
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
         if let Err(error) = unmount(&self.at) {
-            println!("unmounted lazily: {error}");
+            // Whoever listened may be gone.
+            let _ = writeln!(io::stderr(), "unmounted lazily: {error}");
             unmount_lazily(&self.at);
         }
     }

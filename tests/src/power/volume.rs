@@ -16,6 +16,7 @@ use super::{
     image::Image,
     log::Log,
     mounted::unmount_lazily,
+    namespace,
 };
 
 /// Long enough to unmount on any machine.
@@ -30,11 +31,13 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Starts `program`, which calls [`serve`](super::serve), and waits until it has mounted.
+    /// Starts `program`, which calls [`serve`](super::serve), and waits until it has mounted. Moves
+    /// the calling thread into a mount namespace of its own.
     ///
     /// # Errors
     /// Why this machine cannot.
     pub fn mount(program: &Path, file_system: FileSystem) -> io::Result<Self> {
+        namespace::enter()?;
         let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new())?;
         let device = Command::new(program)
             .arg(folder.path())
@@ -51,8 +54,13 @@ impl Volume {
         if said.trim() == READY {
             return Ok(volume);
         }
-        let complaint = volume.device.stderr.take().map(io::read_to_string).transpose()?;
-        Err(io::Error::other(complaint.unwrap_or_default()))
+        Err(io::Error::other(volume.complaint()?))
+    }
+
+    /// What the device says is wrong, before it ends.
+    fn complaint(&mut self) -> io::Result<String> {
+        let complaint = self.device.stderr.take().map(io::read_to_string).transpose()?;
+        Ok(complaint.unwrap_or_default().trim().to_owned())
     }
 
     /// What is mounted.
@@ -79,7 +87,7 @@ impl Volume {
     /// The device could not unmount, or what it left cannot be read.
     pub fn unmount(mut self) -> io::Result<(Image, Log)> {
         if !self.end_device()? {
-            return Err(io::Error::other("the device could not unmount"));
+            return Err(io::Error::other(self.complaint()?));
         }
         Ok((
             Image::load(&self.folder.path().join(BASE))?,

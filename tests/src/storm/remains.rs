@@ -72,55 +72,68 @@ impl Remains {
     /// # Panics
     /// If the files cannot be read, or somebody keeps writing to them.
     pub fn check(&self, reported: &[u64]) -> Result<Found, String> {
+        let expected = Expected::of(self.seed, reported)?;
         let read = |name| {
             let path = self.folder.join(name);
             wait_for_the_last_writer(&path);
             std::fs::read(path).expect("read")
         };
         let (appends, writes) = (read(APPENDS), read(WRITES));
+        expected.appends.check_all(&appends).map_err(|error| format!("appends: {error}"))?;
+        expected.writes.check_all(&writes).map_err(|error| format!("writes: {error}"))?;
+        let behind = &appends[expected.reported_bytes as usize..];
+        let runs = behind.chunk_by(|a, b| (*a == 0) == (*b == 0));
+        Ok(Found {
+            reported_bytes: expected.reported_bytes,
+            more_bytes: behind.len() as u64,
+            holes: runs.filter(|run| run[0] == 0).count() as u64,
+        })
+    }
+}
+
+/// What the files may hold.
+struct Expected {
+    appends: Content,
+    writes: Content,
+    /// Where the last append ends that was reported.
+    reported_bytes: u64,
+}
+
+impl Expected {
+    /// After so many reports, and with everything else that may have been submitted.
+    ///
+    /// # Errors
+    /// An operation was reported before its time.
+    fn of(seed: u64, reported: &[u64]) -> Result<Self, String> {
         let mut is_reported = vec![false; reported.len() + IN_FLIGHT + 1];
         for &number in reported {
-            match is_reported.get_mut(number as usize) {
-                Some(is_reported) => *is_reported = true,
-                None => return Err(format!("operation {number} of {}", reported.len())),
-            }
+            let early = || format!("operation {number} is one of {}", reported.len());
+            *is_reported.get_mut(number as usize).ok_or_else(early)? = true;
         }
+        let (appends, writes) = (Content::new(&[]), Content::new(&[]));
+        let mut expected = Self { appends, writes, reported_bytes: 0 };
         let mut append_end = 0;
-        let (mut reported_end, mut is_prefix_over) = (0, false);
-        let (mut of_appends, mut of_writes) = (Content::new(&[]), Content::new(&[]));
-        for ((number, operation), is_reported) in
-            (0..).zip(Operations::new(self.seed)).zip(is_reported)
-        {
-            let id = number + 1;
+        let operations = Operations::new(seed).zip(is_reported);
+        for (id, (operation, is_reported)) in (1..).zip(operations) {
             match operation {
                 Operation::Append { len } => {
                     let span = Span { id, offset: append_end, len: len as u64 };
-                    append_end += len as u64;
-                    of_appends.settle(span, is_reported);
-                    if is_reported && is_prefix_over {
-                        return Err(format!("append {number} was reported before an older one"));
+                    expected.appends.settle(span, is_reported);
+                    if is_reported && expected.reported_bytes < append_end {
+                        return Err(format!("{span:?} was reported before an older append"));
                     }
+                    append_end += span.len;
                     if is_reported {
-                        reported_end = append_end;
-                    } else {
-                        is_prefix_over = true;
+                        expected.reported_bytes = append_end;
                     }
                 }
                 Operation::Write { offset, len } => {
-                    of_writes.settle(Span { id, offset, len: len as u64 }, is_reported);
+                    expected.writes.settle(Span { id, offset, len: len as u64 }, is_reported);
                 }
                 Operation::Datasync => {}
             }
         }
-        of_appends.check_all(&appends).map_err(|error| format!("appends: {error}"))?;
-        of_writes.check_all(&writes).map_err(|error| format!("writes: {error}"))?;
-        let behind = &appends[reported_end as usize..];
-        Ok(Found {
-            reported_bytes: reported_end,
-            more_bytes: behind.len() as u64,
-            holes: behind.chunk_by(|a, b| (*a == 0) == (*b == 0)).filter(|run| run[0] == 0).count()
-                as u64,
-        })
+        Ok(expected)
     }
 }
 

@@ -12,6 +12,21 @@
 //!
 //! `RINGZERO_CUTS`: cuts per file system and backend; a quarter as many per control.
 //! `RINGZERO_SEED`: the seed.
+//!
+//! # Mutations
+//! | removed | red at |
+//! |---|---|
+//! | fdatasync in `platform::sync` | cut 0 of every file system, sync |
+//! | the OS call in the engine's `fly` (answers 0 itself) | cut 0, all |
+//! | IORING_OP_FSYNC (a NOP in its place) | cut 0, uring |
+//! | the barrier (`oldest_token` is never in the way) | cut 0, uring |
+//! | its limit for syncs that share a call (`sync.token > barrier`) | cuts 1 to 18, uring |
+//! | a data-sync answers for those it did not fly for | cut 0, uring |
+//! | the tail is one byte too low, inline | cut 0, sync |
+//!
+//! Not seen: fdatasync instead of fsync as the first data-sync of a file. On Linux the two differ
+//! in times and permissions only, which no record needs. With the sync backend nothing waits, so it
+//! has no barrier to remove.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
