@@ -1,8 +1,8 @@
 //! Guarantee 6 read from the log of a file system that delays and reorders: no FSYNC before the
 //! WRITEs it covers, none after one that failed.
 //!
-//! What the backend accepted and delivered stands in the same log; `fuse::log::check` judges it, and
-//! is tried on logs made by hand first.
+//! What the backend accepted and delivered stands in the same log; `fuse::log::check` judges it,
+//! and is tried on logs made by hand first.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
