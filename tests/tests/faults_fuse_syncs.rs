@@ -1,4 +1,5 @@
-//! Guarantees 6 and 7 over a file system whose fsync fails once and then says 0, as ext4 and XFS do.
+//! Guarantees 6 and 7 over a file system whose fsync fails once and then says 0, as ext4 and XFS
+//! do.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
