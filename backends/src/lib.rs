@@ -8,7 +8,9 @@
 //! | backend | executes |
 //! |---|---|
 //! | `UringBackend` (64-bit Linux) | in the kernel, through io_uring |
+//! | [`WorkerBackend`] | on threads of its own |
 //! | [`SyncBackend`] | inside the submitting call |
+//! | [`SimBackend`] | on a disk in memory that fails and crashes by a seed: for tests |
 //!
 //! [`open`] sets up the best one that works on this machine and says why it is not a better one.
 //!
@@ -37,9 +39,10 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 5 | `open`; `ring` (io_uring for it, where there is one) |
-//! | 4 | `probe` |
-//! | 3 | `sync`, `uring` |
+//! | 6 | `open`; `ring` (io_uring for it, where there is one) |
+//! | 5 | `probe` |
+//! | 4 | `sync`, `uring`, `worker`, `sim` |
+//! | 3 | `driver` (what backends with requests in flight have in common) |
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
 //! | 1 | `files`, `memory`, `fork`, `report`, `setup_error`, `config` |
 //! | 0 | `platform` (all that differs by operating system), `error` |
@@ -48,6 +51,7 @@
 #![cfg_attr(not(all(target_os = "linux", target_pointer_width = "64")), allow(dead_code))]
 
 mod config;
+mod driver;
 mod error;
 mod files;
 mod fork;
@@ -58,8 +62,10 @@ mod probe;
 mod registry;
 mod report;
 mod setup_error;
+mod sim;
 mod storage_io;
 mod sync;
+mod worker;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod uring;
@@ -68,7 +74,7 @@ mod uring;
 #[cfg_attr(not(all(target_os = "linux", target_pointer_width = "64")), path = "ring_absent.rs")]
 mod ring;
 
-pub use config::{Choice, Config, ConfigError, UringConfig, UringMode};
+pub use config::{Choice, Config, ConfigError, UringConfig, UringMode, WorkerConfig};
 pub use error::{errno_of, from_io_error, to_io_error};
 pub use open::{Opened, open};
 pub use report::{BackendKind, Downgrade, Note, Report};
@@ -77,10 +83,12 @@ pub use ringzero_core::{
     StorageIoError, StorageIoExt,
 };
 pub use setup_error::SetupError;
+pub use sim::{SimBackend, SimCounts, SimDisk, SimEvent, SimFaults, SimFile, SimPromise, SimTrace};
 pub use storage_io::{Backend, StorageIo};
 pub use sync::SyncBackend;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use uring::UringBackend;
+pub use worker::WorkerBackend;
 
 /// The examples of the README, compiled and run.
 #[cfg(doctest)]

@@ -13,7 +13,8 @@ use std::{fs, thread, time::Duration};
 
 use ringzero::{
     BackendKind, Choice, Config, ConfigError, Downgrade, Limits, LimitsError, Note, Opened,
-    SetupError, SyncBackend, UringBackend, UringConfig, UringMode, open,
+    SetupError, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend, WorkerConfig,
+    open,
 };
 use support::{create, finish, in_child};
 
@@ -40,24 +41,25 @@ fn use_it(mut opened: Opened) {
     assert_eq!(fs::read(&path).unwrap(), b"works");
 }
 
-/// Runs `body` on a thread where io_uring_setup(2) answers `errno`: a filter of seccomp(2).
-fn with_io_uring_setup_answering(errno: i32, body: impl FnOnce() + Send) {
+/// Runs `body` on a thread where the system calls `numbers` answer `errno`: a filter of seccomp(2).
+fn with_calls_answering(numbers: &[libc::c_long], errno: i32, body: impl FnOnce() + Send) {
     const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
     let line = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let mut filter = [
-        line(LOAD_NUMBER, 0, 0, 0),
-        line(JUMP_IF_EQUAL, 0, 1, libc::SYS_io_uring_setup as u32),
-        line(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
-        line(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
+    let mut filter = vec![line(LOAD_NUMBER, 0, 0, 0)];
+    for number in numbers {
+        filter.push(line(JUMP_IF_EQUAL, 0, 1, *number as u32));
+        filter.push(line(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32));
+    }
+    filter.push(line(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW));
     let install_and_run = || {
-        let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+        let len = filter.len() as u16;
+        let program = libc::sock_fprog { len, filter: filter.as_mut_ptr() };
         // SAFETY: for this thread alone, which only runs `body`.
         let promised = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
         assert_eq!(promised, 0);
-        // SAFETY: `program` points to four instructions.
+        // SAFETY: `program` points to `len` instructions.
         let installed = unsafe {
             libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
         };
@@ -73,10 +75,14 @@ fn with_io_uring_setup_answering(errno: i32, body: impl FnOnce() + Send) {
 #[test]
 fn every_choice_gives_that_backend_or_the_reason_and_it_works() {
     for mode in MODES {
-        let opened = open(&config(Choice::Sync, mode)).unwrap();
-        assert_eq!(opened.report.backend, BackendKind::Sync);
-        assert_eq!((opened.report.downgrades.len(), opened.report.notes.len()), (0, 0));
-        use_it(opened);
+        for (choice, kind) in
+            [(Choice::Sync, BackendKind::Sync), (Choice::Worker, BackendKind::Worker)]
+        {
+            let opened = open(&config(choice, mode)).unwrap();
+            assert_eq!(opened.report.backend, kind);
+            assert_eq!((opened.report.downgrades.len(), opened.report.notes.len()), (0, 0));
+            use_it(opened);
+        }
 
         let from = BackendKind::Uring(mode);
         let auto = open(&config(Choice::Auto, mode)).unwrap();
@@ -111,7 +117,7 @@ fn what_was_tried_out_leaves_no_trace_in_what_the_caller_gets() {
 }
 
 #[test]
-fn every_refusal_of_the_kernel_is_a_typed_reason_and_sync_works_instead() {
+fn every_refusal_of_the_kernel_is_a_typed_reason_and_worker_threads_do_it_instead() {
     let reasons = [
         (libc::ENOSYS, SetupError::Unsupported),
         (libc::EPERM, SetupError::Forbidden),
@@ -124,11 +130,11 @@ fn every_refusal_of_the_kernel_is_a_typed_reason_and_sync_works_instead() {
     ];
     for (errno, reason) in reasons {
         for mode in MODES {
-            with_io_uring_setup_answering(errno, || {
+            with_calls_answering(&[libc::SYS_io_uring_setup], errno, || {
                 assert_eq!(open(&config(Choice::Uring, mode)).unwrap_err(), reason);
                 assert_eq!(UringBackend::new(&config(Choice::Auto, mode)).unwrap_err(), reason);
                 let opened = open(&config(Choice::Auto, mode)).unwrap();
-                assert_eq!(opened.report.backend, BackendKind::Sync);
+                assert_eq!(opened.report.backend, BackendKind::Worker);
                 let from = BackendKind::Uring(mode);
                 assert_eq!(opened.report.downgrades, [Downgrade { from, reason }]);
                 assert!(opened.report.to_string().contains(&reason.to_string()));
@@ -139,7 +145,31 @@ fn every_refusal_of_the_kernel_is_a_typed_reason_and_sync_works_instead() {
 }
 
 #[test]
-fn a_ring_whose_workers_cannot_start_is_found_out() {
+fn where_no_thread_starts_sync_works_and_both_reasons_are_told() {
+    let numbers = [libc::SYS_io_uring_setup, libc::SYS_clone3, libc::SYS_clone];
+    with_calls_answering(&numbers, libc::EAGAIN, || {
+        let config = Config::default();
+        assert_eq!(WorkerBackend::new(&config).unwrap_err(), SetupError::NoThread);
+        let only = Config { backend: Choice::Worker, ..config };
+        assert_eq!(open(&only).unwrap_err(), SetupError::NoThread);
+        let opened = open(&config).unwrap();
+        assert_eq!(opened.report.backend, BackendKind::Sync);
+        let expected = [
+            Downgrade {
+                from: BackendKind::Uring(UringMode::Interrupt),
+                reason: SetupError::Other(ringzero::Errno::AGAIN),
+            },
+            Downgrade { from: BackendKind::Worker, reason: SetupError::NoThread },
+        ];
+        assert_eq!(opened.report.downgrades, expected);
+        let text = opened.report.to_string();
+        assert!(text.starts_with("sync; not io_uring: ") && text.contains("; not worker: no "));
+        use_it(opened);
+    });
+}
+
+#[test]
+fn a_ring_and_threads_that_cannot_start_are_found_out() {
     // SAFETY: asks only.
     if unsafe { libc::geteuid() } != 0 || open(&config(Choice::Uring, MODES[0])).is_err() {
         println!("skipped: needs root, to become a user without privileges, and io_uring");
@@ -155,7 +185,10 @@ fn a_ring_whose_workers_cannot_start_is_found_out() {
         (result == 0).then_some(()).ok_or(2)?;
         let opened = open(&Config::default()).map_err(|_| 3)?;
         let from = BackendKind::Uring(UringMode::Interrupt);
-        let expected = [Downgrade { from, reason: SetupError::NoWorkers }];
+        let expected = [
+            Downgrade { from, reason: SetupError::NoWorkers },
+            Downgrade { from: BackendKind::Worker, reason: SetupError::NoThread },
+        ];
         (opened.report.downgrades == expected).then_some(()).ok_or(4)?;
         use_it(opened);
         Ok(())
@@ -169,7 +202,7 @@ fn a_folder_for_temporary_files_that_is_of_no_use_is_no_reason() {
         let code = in_child(|| {
             // SAFETY: the child has one thread.
             unsafe { std::env::set_var("TMPDIR", folder) };
-            for backend in [Choice::Sync, Choice::Auto] {
+            for backend in [Choice::Sync, Choice::Worker, Choice::Auto] {
                 let opened = open(&Config { backend, ..Config::default() }).map_err(|_| 1)?;
                 let is_tried = |note: &Note| !matches!(note, Note::NotExercised(_));
                 opened.report.notes.iter().all(is_tried).then_some(()).ok_or(2)?;
@@ -187,6 +220,7 @@ fn zero_and_absurd_sizes_are_typed_errors_of_every_constructor() {
     let ok = Limits::default();
     let limits = |limits| Config { limits, ..Config::default() };
     let uring = |uring| Config { uring, ..Config::default() };
+    let worker = |threads| Config { worker: WorkerConfig { threads }, ..Config::default() };
     let default = UringConfig::default();
     let of_limits = ConfigError::Limits;
     let huge = Limits { block_bytes: 1 << 20, blocks_common: 1_000_000, ..ok };
@@ -211,6 +245,8 @@ fn zero_and_absurd_sizes_are_typed_errors_of_every_constructor() {
             uring(UringConfig { mode: UringMode::SqPoll { idle: Duration::ZERO }, ..default }),
             Some(ConfigError::SqPollIdle),
         ),
+        (worker(0), Some(ConfigError::WorkerThreads)),
+        (worker(u32::MAX), Some(ConfigError::WorkerThreads)),
     ];
     for (config, error) in cases {
         let Err(found) = config.check() else {
@@ -226,6 +262,7 @@ fn zero_and_absurd_sizes_are_typed_errors_of_every_constructor() {
         assert_eq!(open(&config).unwrap_err(), expected);
         assert_eq!(SyncBackend::new(&config).unwrap_err(), expected);
         assert_eq!(UringBackend::new(&config).unwrap_err(), expected);
+        assert_eq!(WorkerBackend::new(&config).unwrap_err(), expected);
     }
 }
 
@@ -240,7 +277,7 @@ fn the_smallest_limits_are_enough() {
         block_bytes: 512,
     };
     let uring = UringConfig { sq_entries: 1, ..UringConfig::default() };
-    for backend in [Choice::Sync, Choice::Auto] {
+    for backend in [Choice::Sync, Choice::Worker, Choice::Auto] {
         use_it(open(&Config { limits, uring, backend, ..Config::default() }).unwrap());
     }
 }

@@ -1,5 +1,6 @@
-//! Every function of the engine, called with inputs about which the compiler knows nothing: the
-//! engine's own state, handles, data, lengths, offsets, request ids, outcomes, what a sink takes.
+//! Every function of the engine and of the handoff, called with inputs about which the compiler
+//! knows nothing: the engine's own state, handles, data, lengths, offsets, request ids, outcomes,
+//! what a sink takes.
 //!
 //! That it *runs* proves little. That it *links* proves that none of it can reach a panic, whatever
 //! the inputs are. A structure test of the workspace checks that no public function of the engine
@@ -16,9 +17,10 @@ use ringzero_core::{
     SliceSink, Storage, outcome_from_raw,
 };
 
-use crate::tables;
+use crate::{handoff, tables};
 
-/// Everything, on an engine with inline tables and on one over slices of unknown length.
+/// Everything, on an engine with inline tables and on one over slices of unknown length; and the
+/// handoff.
 pub fn all<E: Executor>(executor: &mut E, sink: &mut dyn CompletionSink) {
     if let Some(engine) = tables::inline_engine() {
         on(engine, executor, sink);
@@ -26,6 +28,7 @@ pub fn all<E: Executor>(executor: &mut E, sink: &mut dyn CompletionSink) {
     if let Some(mut engine) = tables::borrowed_engine() {
         on(&mut engine, executor, sink);
     }
+    handoff::exercise();
 }
 
 fn on<S: Storage, E: Executor>(

@@ -3,8 +3,8 @@
 //!
 //! | program | proves |
 //! |---|---|
-//! | `no_std` | the engine works, and needs neither std nor an allocator |
-//! | `no_panic` | no panic is reachable from the engine |
+//! | `no_std` | the engine and the handoff work, and need neither std nor an allocator |
+//! | `no_panic` | no panic is reachable from the engine or the handoff |
 //! | `control_std`, `control_alloc` | must not build: the first proof notices std and alloc |
 //! | `control_index`, `control_unwrap` | must not link: the second notices a panic |
 //!
@@ -13,6 +13,7 @@
 
 pub mod disk;
 pub mod exercise;
+pub mod handoff;
 pub mod once;
 pub mod opaque;
 pub mod scenario;

@@ -7,6 +7,7 @@ use ringzero_core::{
 
 use crate::{
     disk::{Answers, Disk, Honesty},
+    handoff,
     tables::{self, LIMITS},
 };
 
@@ -71,6 +72,7 @@ impl<S: Storage> Bench<'_, S> {
 /// # Errors
 /// What was wrong first.
 pub fn play(honesty: Honesty) -> Checked {
+    must(handoff::works(), "the queue between two threads")?;
     let engine = tables::inline_engine().ok_or(Flaw("no engine with inline tables"))?;
     let bench = &mut Bench { engine, disk: Disk::new(honesty, Answers::Later) };
     let (fd, _) = bench.engine.register(Registration::file(0))?;

@@ -2,11 +2,12 @@
 //!
 //! A test is a function generic over a [`fixture::Fixture`]; [`conformance!`] makes one `#[test]`
 //! of it per backend and mode: the engine over a scripted executor (`scripted`), the same with
-//! requests shuffled, delayed, cut short, sent back and answered at once (`scripted_rough`),
-//! `sync`, and io_uring by default, bound to a thread, with a polling kernel thread, and with
-//! registered buffers and a submission queue of one (`uring`, `uring_bound`, `uring_sqpoll`,
-//! `uring_fixed`). What needs a request to hang or fail at a chosen moment runs on the scripted
-//! executor only. A mode that this machine cannot run prints why it is skipped.
+//! requests shuffled, delayed, cut short, sent back and answered at once (`scripted_rough`), the
+//! simulated disk with what no caller may notice (`sim`), `sync`, worker threads, one and three
+//! (`worker`, `worker_few`), and io_uring by default, bound to a thread, with a polling kernel
+//! thread, and with registered buffers and a submission queue of one (`uring`, `uring_bound`,
+//! `uring_sqpoll`, `uring_fixed`). What needs a request to hang or fail at a chosen moment runs on
+//! the scripted executor only. A mode that this machine cannot run prints why it is skipped.
 //!
 //! # Where each guarantee is tested
 //! | guarantee | files in `tests/` |
@@ -22,6 +23,7 @@
 //! | 10, 11 closing, shutdown, drop, memory | `conformance_close`, `conformance_deadlines` |
 //! | 12 polls make progress | `conformance_acceptance` (allocation, panics: other packages) |
 //! | 13 threads and forks | `conformance_threads` |
+//! | 15 what survives | `kill_storm` (the process's death), `power_cuts` (real file systems) |
 //! | all of them | `random_faults` (the [`model`]), `random_equal`, `seed_client` |
 //!
 //! # Modules
@@ -30,6 +32,7 @@
 //! | `fixture`, `real` | one backend in one mode, and files for it |
 //! | `session` | a backend and everything it delivered; counts every token |
 //! | `matrix` | generic test × fixture → `#[test]` |
+//! | `sim` | the simulated disk as a fixture |
 //! | `scripted` | the smallest driver over the engine |
 //! | `disk`, `traffic`, `script` | its executor: files in memory, requests, what they answer |
 //! | `heap` | block memory that shows use after its end |
@@ -37,13 +40,16 @@
 //! | `episode` | a backend, its model and a run of calls |
 //! | `choices` | what a run is decided by: a seed, or bytes |
 //! | `random` | seeded numbers and recognisable bytes |
+//! | `skip` | what this machine cannot run |
 //! | `tiny` | a file system with room for a few pages |
+//! | `storm` | a process that writes until it is killed, and what its files may hold then |
 //! | `confine` | child processes with limits and system-call filters of their own |
 //! | `fuse` | a file system that fails, delays and shortens by script, and logs |
 //! | `power` | a block device that loses power: its log, and the images a cut may leave |
 //!
 //! # Environment
 //! `RINGZERO_SEED`, `RINGZERO_OPERATIONS`: seed and length of the random tests.
+//! `RINGZERO_CUTS`, `RINGZERO_ROUNDS`: how often `power_cuts` cuts, and `kill_storm` kills.
 //! `RINGZERO_EPISODE`: only this episode of `random_faults`, each call printed; with
 //! `RINGZERO_TRACE` each request too.
 //!
@@ -58,6 +64,7 @@ pub mod disk;
 pub mod episode;
 pub mod file_model;
 pub mod fixture;
+#[cfg(target_os = "linux")]
 pub mod fuse;
 pub mod heap;
 pub mod matrix;
@@ -68,5 +75,8 @@ pub mod real;
 pub mod script;
 pub mod scripted;
 pub mod session;
+pub mod sim;
+pub mod skip;
+pub mod storm;
 pub mod tiny;
 pub mod traffic;

@@ -7,10 +7,15 @@ macro_rules! conformance {
     ($($test:ident),* $(,)?) => {
         $crate::conformance!(@fixture scripted, $crate::fixture::Scripted<false>, $($test),*);
         $crate::conformance!(@fixture scripted_rough, $crate::fixture::Scripted<true>, $($test),*);
+        $crate::conformance!(@fixture sim, $crate::sim::Sim, $($test),*);
         $crate::conformance!(@real $($test),*);
     };
     (@real $($test:ident),* $(,)?) => {
         $crate::conformance!(@fixture sync, $crate::real::Real<$crate::real::Sync>, $($test),*);
+        $crate::conformance!(@fixture worker, $crate::real::Real<$crate::real::Worker>, $($test),*);
+        $crate::conformance!(
+            @fixture worker_few, $crate::real::Real<$crate::real::WorkerFew>, $($test),*
+        );
         $crate::conformance!(@fixture uring, $crate::real::Real<$crate::real::Uring>, $($test),*);
         $crate::conformance!(
             @fixture uring_bound, $crate::real::Real<$crate::real::UringBound>, $($test),*

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use ringzero::{Config, SetupError, SyncBackend, UringBackend, UringConfig, UringMode};
+use ringzero::{
+    Backend, Config, SetupError, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend,
+    WorkerConfig,
+};
 use ringzero_core::{StorageIo, StorageIoExt};
 use tempfile::TempDir;
 
@@ -42,6 +45,39 @@ impl Mode for Sync {
         SyncBackend::new(config)
     }
 }
+
+/// `WorkerBackend` with so many threads.
+macro_rules! worker_mode {
+    ($(#[$doc:meta])* $mode:ident, $name:literal, $threads:literal) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $mode;
+
+        impl Mode for $mode {
+            type Backend = WorkerBackend;
+            const NAME: &'static str = $name;
+            const IS_INLINE: bool = false;
+
+            fn build(config: &Config) -> Result<WorkerBackend, SetupError> {
+                let worker = WorkerConfig { threads: $threads };
+                WorkerBackend::new(&Config { worker, ..*config })
+            }
+        }
+    };
+}
+
+worker_mode!(
+    /// One worker thread.
+    Worker,
+    "worker",
+    1
+);
+worker_mode!(
+    /// A few worker threads.
+    WorkerFew,
+    "worker, three threads",
+    3
+);
 
 /// `UringBackend` in one mode.
 macro_rules! uring_mode {
@@ -90,6 +126,22 @@ uring_mode!(
     UringConfig { register_buffers: true, sq_entries: 1, ..UringConfig::default() }
 );
 
+/// A backend of the mode that has this name; `None` if none has.
+pub fn by_name(name: &str, config: &Config) -> Option<Result<Box<dyn Backend>, SetupError>> {
+    fn boxed<M: Mode>(config: &Config) -> Result<Box<dyn Backend>, SetupError> {
+        Ok(Box::new(M::build(config)?))
+    }
+    let build = match name {
+        Sync::NAME => boxed::<Sync>,
+        Uring::NAME => boxed::<Uring>,
+        UringBound::NAME => boxed::<UringBound>,
+        UringSqPoll::NAME => boxed::<UringSqPoll>,
+        UringFixed::NAME => boxed::<UringFixed>,
+        _ => return None,
+    };
+    Some(build(config))
+}
+
 /// The configuration of `setup`.
 pub fn config(setup: &Setup) -> Config {
     Config {
@@ -117,6 +169,16 @@ impl<M> Real<M> {
     pub fn in_directory(directory: TempDir) -> Self {
         Self { directory, mode: PhantomData }
     }
+}
+
+/// A fixture that names its mode, so that a test can build the backend over files of its own.
+pub trait InMode: Fixture {
+    /// Its mode.
+    type Mode: Mode + 'static;
+}
+
+impl<M: Mode + 'static> InMode for Real<M> {
+    type Mode = M;
 }
 
 impl<M: Mode> Fixture for Real<M> {

@@ -8,7 +8,7 @@ use ringzero_tests::{
     conformance,
     fixture::{Fixture, Place, Setup},
     random::bytes,
-    real::{Mode, Real, Sync, Uring, UringBound, UringFixed, UringSqPoll},
+    real::{Mode, Real, Sync, Uring, UringBound, UringFixed, UringSqPoll, Worker, WorkerFew},
     session::Session,
     tiny::Tiny,
 };
@@ -150,6 +150,12 @@ trait InChild: Fixture {
 
 impl InChild for Real<Sync> {
     type Mode = Sync;
+}
+impl InChild for Real<Worker> {
+    type Mode = Worker;
+}
+impl InChild for Real<WorkerFew> {
+    type Mode = WorkerFew;
 }
 impl InChild for Real<Uring> {
     type Mode = Uring;

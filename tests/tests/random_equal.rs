@@ -11,8 +11,9 @@ use ringzero_core::{IoFd, Limits, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
     fixture::{Fixture, Place, Scripted, Setup},
     random::{Random, bytes, number_from_env},
-    real::{Real, Sync, Uring, UringBound, UringFixed, UringSqPoll},
+    real::{Real, Sync, Uring, UringBound, UringFixed, UringSqPoll, Worker, WorkerFew},
     session::Session,
+    sim::Sim,
 };
 
 const FILES: usize = 4;
@@ -208,7 +209,10 @@ fn a_million_random_operations_without_faults_are_the_same_on_every_backend() {
         assert!(!expected.seen.iter().any(is_bad), "no fault, no failure");
         done += CALLS_PER_SCRIPT;
         done += compare::<Scripted<true>>(seed, &expected);
+        done += compare::<Sim>(seed, &expected);
         done += compare::<Real<Sync>>(seed, &expected);
+        done += compare::<Real<Worker>>(seed, &expected);
+        done += compare::<Real<WorkerFew>>(seed, &expected);
         done += compare::<Real<Uring>>(seed, &expected);
         done += compare::<Real<UringBound>>(seed, &expected);
         done += compare::<Real<UringSqPoll>>(seed, &expected);

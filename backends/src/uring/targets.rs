@@ -133,12 +133,6 @@ impl Targets {
         }
     }
 
-    /// Whether requests name the file by its descriptor. Then an entry that is not yet taken would
-    /// name whatever file gets that number next.
-    pub(super) fn is_by_descriptor(&self, file: FileSlot) -> bool {
-        self.of(file).is_some_and(|target| target.flags != Flags::FIXED_FILE)
-    }
-
     /// Forgets a file on which no I/O is left.
     pub(super) fn remove(&mut self, submitter: &Submitter<'_>, slot: FileSlot) {
         const NO_FILE: RawFd = -1;
@@ -203,10 +197,11 @@ mod tests {
             println!("skipped: {:?}", backend.notes());
             return;
         }
-        let driver = backend.driver().unwrap();
+        let driver = backend.driver.enter().unwrap();
         let slot = driver.engine().file_slots().next().unwrap();
-        let target = driver.targets.of(slot).unwrap();
+        let targets = &driver.transport.targets;
+        let target = targets.of(slot).unwrap();
         assert_eq!((target.number, target.flags), (0, Flags::FIXED_FILE));
-        assert_eq!(driver.targets.buffers.byte_count, Config::default().limits.memory_bytes());
+        assert_eq!(targets.buffers.byte_count, Config::default().limits.memory_bytes());
     }
 }

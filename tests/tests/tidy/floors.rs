@@ -24,6 +24,7 @@ const HOUSES: &[House] = &[
             ("limits", 0),
             ("memory", 0),
             ("slots", 0),
+            ("handoff", 1),
             ("table", 1),
             ("engine", 2),
             ("boxed", 2),
@@ -44,13 +45,16 @@ const HOUSES: &[House] = &[
             ("setup_error", 1),
             ("registry", 2),
             ("storage_io", 2),
-            ("sync", 3),
-            ("uring", 3),
-            ("probe", 4),
-            ("open", 5),
-            ("ring", 5),
-            ("ring_absent", 5),
-            ("ring_linux", 5),
+            ("driver", 3),
+            ("sim", 4),
+            ("sync", 4),
+            ("uring", 4),
+            ("worker", 4),
+            ("probe", 5),
+            ("open", 6),
+            ("ring", 6),
+            ("ring_absent", 6),
+            ("ring_linux", 6),
         ],
     },
 ];
@@ -58,7 +62,7 @@ const HOUSES: &[House] = &[
 /// An import of everything at the root, which would name any module.
 const EVERYTHING: &str = "*";
 
-const STRANGERS: &[(&str, &str)] = &[("sync", "uring")];
+const STRANGERS: &[&str] = &["sim", "sync", "uring", "worker"];
 
 impl House {
     fn floor(&self, module: &str) -> Option<u32> {
@@ -87,7 +91,7 @@ pub(crate) fn offences(tree: &Tree) -> Vec<String> {
                 let module = module.map_or(name.as_str(), |(_, module)| module);
                 let is_above = house.floor(module).is_some_and(|other| other > floor);
                 let is_strange =
-                    STRANGERS.contains(&(own, module)) || STRANGERS.contains(&(module, own));
+                    own != module && STRANGERS.contains(&own) && STRANGERS.contains(&module);
                 if is_above || is_strange || name == EVERYTHING {
                     let line = source.line_of(at);
                     offences.push(format!("{}:{line}: `{own}` names `{name}`", source.path));

@@ -137,12 +137,13 @@ fn no_crate_denies_warnings() {
 }
 
 #[test]
-fn the_no_panic_proof_calls_every_function_of_the_engine() {
+fn the_no_panic_proof_calls_every_function_of_the_engine_and_the_handoff() {
     let rule = rules::proof_is_whole;
     let engine = "impl<S: Storage> Engine<S> {\n    pub const fn hot(&self) {}\n}\n";
     let others =
         "impl Stats {\n    pub fn sum(&self) {}\n}\nimpl<S> Engine<S> {\n    fn own() {}\n}";
     offends(rule, "core/src/engine/a.rs", engine);
+    offends(rule, "core/src/handoff/a.rs", "impl Doorbell {\n    pub fn knock(&self) {}\n}\n");
     accepts(rule, "core/src/engine/a.rs", others);
     let proof = ("proofs/src/exercise.rs", "engine.hot();");
     assert_eq!(rule(&Tree::of(&[("core/src/engine/a.rs", engine), proof])), [""; 0]);

@@ -1,0 +1,177 @@
+//! [`SimFaults`]: what goes wrong on the disk, and how often; and [`SimCounts`]: how often it did.
+//!
+//! What a request will meet is decided when it is handed over: its [`Fate`]. What that does to the
+//! bytes is the disk's business.
+
+use ringzero_core::Errno;
+
+use super::random::Random;
+
+/// How often what happens to requests. Each rate is per mille of those it speaks of.
+///
+/// ```
+/// use ringzero::SimFaults;
+///
+/// let slow_and_full = SimFaults { slow: 300, refused: 50, ..SimFaults::default() };
+/// # assert_ne!(slow_and_full, SimFaults::default());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimFaults {
+    /// Writes cut short: some bytes are written, and the answer says how many.
+    pub short: u16,
+    /// Writes answered EINTR, EAGAIN or ECANCELED, without a byte written. The engine sends them
+    /// again; above some hundred per mille a write may meet it too often in a row, and fails.
+    pub retried: u16,
+    /// Requests that end inside the call that hands them over.
+    pub at_once: u16,
+    /// Requests that take fifty times as long.
+    pub slow: u16,
+    /// Ends of a write at which some sectors of the file become durable by themselves.
+    pub written_back: u16,
+    /// Data-syncs beside which someone else's begins, on a descriptor of their own.
+    pub foreign_sync: u16,
+    /// Writes that fail with ENOSPC, EDQUOT or EFBIG. Some of the bytes may have been written.
+    pub refused: u16,
+    /// Writes that fail with EIO. Some of the bytes may have been written.
+    pub lost: u16,
+    /// Data-syncs that fail with EIO, ENOSPC or EDQUOT: of what was not durable yet, some becomes
+    /// durable and the rest is dropped, and a further data-sync says 0; or with ECANCELED, and
+    /// nothing happens.
+    pub sync_failed: u16,
+    /// Ends of a write at which writing the file back by itself fails: what was not durable is
+    /// dropped as above. The next data-sync of each open file says so, once.
+    pub write_back_failed: u16,
+    /// Requests that do not end until they are released.
+    pub hung: u16,
+}
+
+impl SimFaults {
+    /// Nothing: every request does what it is asked, later.
+    pub const NONE: Self = Self {
+        short: 0,
+        retried: 0,
+        at_once: 0,
+        slow: 0,
+        written_back: 0,
+        foreign_sync: 0,
+        refused: 0,
+        lost: 0,
+        sync_failed: 0,
+        write_back_failed: 0,
+        hung: 0,
+    };
+
+    /// What no caller may ever notice. The default.
+    pub const HARMLESS: Self = Self {
+        short: 150,
+        retried: 80,
+        at_once: 100,
+        slow: 50,
+        written_back: 50,
+        foreign_sync: 100,
+        ..Self::NONE
+    };
+
+    /// A device, or a quota, that is full now and then. Files stay usable.
+    pub const FULL: Self = Self { refused: 80, ..Self::HARMLESS };
+
+    /// A device that loses writes.
+    pub const DYING: Self =
+        Self { lost: 10, sync_failed: 60, write_back_failed: 20, ..Self::HARMLESS };
+
+    /// Everything that a file can meet, but nothing hangs.
+    pub const ALL: Self = Self { refused: 40, ..Self::DYING };
+}
+
+impl Default for SimFaults {
+    fn default() -> Self {
+        Self::HARMLESS
+    }
+}
+
+/// What has happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SimCounts {
+    /// Writes handed over.
+    pub writes: u64,
+    /// Data-syncs handed over.
+    pub syncs: u64,
+    /// Writes cut short.
+    pub short: u64,
+    /// Writes answered EINTR, EAGAIN or ECANCELED.
+    pub retried: u64,
+    /// Requests that ended inside the call.
+    pub at_once: u64,
+    /// Times that sectors became durable by themselves.
+    pub written_back: u64,
+    /// Data-syncs of someone else.
+    pub foreign_syncs: u64,
+    /// Writes that failed with ENOSPC, EDQUOT or EFBIG.
+    pub refused: u64,
+    /// Writes that failed with EIO.
+    pub lost: u64,
+    /// Data-syncs that were answered with an error.
+    pub syncs_failed: u64,
+    /// Times that writing back by itself failed.
+    pub write_backs_failed: u64,
+    /// Requests that hung.
+    pub hung: u64,
+}
+
+/// What a write will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// All of it.
+    Whole,
+    /// So many bytes from its beginning, and says so.
+    Short(u32),
+    /// So many bytes from there on, and says this error.
+    Torn { begin: u32, byte_count: u32, errno: Errno },
+}
+
+impl SimFaults {
+    /// What a write of `byte_count` bytes will do.
+    pub(super) fn of_write(
+        &self,
+        byte_count: u32,
+        random: &mut Random,
+        counts: &mut SimCounts,
+    ) -> Fate {
+        counts.writes += 1;
+        if byte_count > 1 && random.chance(self.short) {
+            counts.short += 1;
+            return Fate::Short(1 + random.below(u64::from(byte_count) - 1) as u32);
+        }
+        let (errnos, tears) = if random.chance(self.retried) {
+            counts.retried += 1;
+            ([Errno::INTR, Errno::AGAIN, Errno::CANCELED], false)
+        } else if random.chance(self.refused) {
+            counts.refused += 1;
+            ([Errno::NOSPC, Errno::DQUOT, Errno::FBIG], true)
+        } else if random.chance(self.lost) {
+            counts.lost += 1;
+            ([Errno::IO; 3], true)
+        } else {
+            return Fate::Whole;
+        };
+        let errno = random.pick(&errnos).unwrap_or(Errno::IO);
+        if !tears || random.chance(400) {
+            return Fate::Torn { begin: 0, byte_count: 0, errno };
+        }
+        // All of it now and then: a write that failed may still have done everything.
+        let begin = if random.chance(500) { 0 } else { random.below(u64::from(byte_count)) as u32 };
+        let rest = byte_count - begin;
+        let byte_count =
+            if random.chance(300) { rest } else { random.below(u64::from(rest) + 1) as u32 };
+        Fate::Torn { begin, byte_count, errno }
+    }
+
+    /// The error with which a data-sync will fail.
+    pub(super) fn of_sync(&self, random: &mut Random, counts: &mut SimCounts) -> Option<Errno> {
+        counts.syncs += 1;
+        if !random.chance(self.sync_failed) {
+            return None;
+        }
+        random.pick(&[Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::CANCELED])
+    }
+}

@@ -1,0 +1,95 @@
+//! [`SimTrace`]: what happened, in order, as one number and the last few events.
+//!
+//! Two runs with the same seed and the same calls have the same trace; that is how it is shown that
+//! a simulation is a pure function of them.
+
+use std::collections::VecDeque;
+
+use ringzero_core::{IoCompletion, Outcome};
+
+use super::random::mixed;
+
+/// Events that a trace remembers one by one.
+const REMEMBERED: usize = 256;
+
+/// One thing that happened. Requests have numbers in the order in which they were handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimEvent {
+    /// A write was handed over.
+    Write {
+        /// Its number.
+        number: u64,
+        /// Which file, in the order in which they were made.
+        file: usize,
+        /// Where it begins.
+        offset: u64,
+        /// How many bytes.
+        byte_count: u32,
+    },
+    /// A data-sync was handed over.
+    Sync {
+        /// Its number.
+        number: u64,
+        /// Which file.
+        file: usize,
+    },
+    /// A request was answered.
+    Ended {
+        /// Its number.
+        number: u64,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A completion was delivered to the caller.
+    Delivered(IoCompletion),
+}
+
+/// What happened so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SimTrace {
+    hash: u64,
+    count: u64,
+    recent: VecDeque<(u64, SimEvent)>,
+}
+
+impl SimTrace {
+    /// A number that depends on every event, its order and its time.
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Events so far.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The last few events and when they happened, in virtual nanoseconds; the oldest first.
+    pub fn recent(&self) -> impl Iterator<Item = &(u64, SimEvent)> {
+        self.recent.iter()
+    }
+
+    pub(super) fn push(&mut self, now_ns: u64, event: SimEvent) {
+        let words = match event {
+            SimEvent::Write { number, file, offset, byte_count } => {
+                [1 + (u64::from(byte_count) << 3), number, file as u64, offset]
+            }
+            SimEvent::Sync { number, file } => [2, number, file as u64, 0],
+            SimEvent::Ended { number, outcome } => {
+                let (kind, value) = match outcome {
+                    Ok(byte_count) => (3, u64::from(byte_count)),
+                    Err(errno) => (4, errno.number() as u64),
+                };
+                [kind, number, value, 0]
+            }
+            SimEvent::Delivered(IoCompletion { token, result }) => [5, token, result as u64, 0],
+        };
+        for word in [now_ns].into_iter().chain(words) {
+            self.hash = mixed(self.hash.rotate_left(5) ^ word);
+        }
+        self.count += 1;
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((now_ns, event));
+    }
+}

@@ -1,0 +1,86 @@
+//! What a cut leaves: [`after_cut`].
+//!
+//! Worked example: write A to sectors 0 and 1, flush, write B to sectors 1 and 2, write C to sector
+//! 1, cut. Sector 0 has A; sector 1 has A, B or C; sector 2 has B or what was there before A.
+
+use std::collections::BTreeMap;
+
+use super::{
+    image::Image,
+    log::{Entry, Log},
+};
+use crate::random::Random;
+
+const SECTOR_BYTES: usize = 512;
+
+/// What the device makes of a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// It puts everything before on the medium.
+    Honest,
+    /// Nothing: so many of the latest writes are not on the medium yet, flushed or not.
+    Lying {
+        /// How many.
+        write_count: usize,
+    },
+}
+
+impl Cache {
+    /// How many of `entries`, the first ones, are on the medium for certain.
+    fn settled(self, entries: &[Entry]) -> usize {
+        match self {
+            Self::Honest => {
+                entries.iter().rposition(|entry| *entry == Entry::Flush).map_or(0, |at| at + 1)
+            }
+            Self::Lying { write_count } => entries.len().saturating_sub(write_count),
+        }
+    }
+}
+
+/// What is on a medium that held `base` and whose power was cut when the log was at `position`.
+///
+/// # Panics
+/// If a write is not one of whole sectors.
+pub fn after_cut(
+    base: &Image,
+    log: &Log,
+    position: u64,
+    cache: Cache,
+    random: &mut Random,
+) -> Image {
+    let entries = log.until(position);
+    let (settled, volatile) = entries.split_at(cache.settled(entries));
+    let mut image = base.clone();
+    for entry in settled {
+        if let Entry::Write { offset, data } = entry {
+            image.write(*offset, log.data(data));
+        }
+    }
+    for (sector, versions) in versions(log, volatile, random) {
+        let version = versions[random.below(versions.len() as u64) as usize];
+        image.write(sector * SECTOR_BYTES as u64, version);
+    }
+    image
+}
+
+/// The volatile sectors that reach the medium, with all that was written to each. How many do is
+/// a matter of chance too: none, all, or a part.
+fn versions<'a>(
+    log: &'a Log,
+    volatile: &[Entry],
+    random: &mut Random,
+) -> BTreeMap<u64, Vec<&'a [u8]>> {
+    let mut versions: BTreeMap<u64, Vec<&[u8]>> = BTreeMap::new();
+    for entry in volatile {
+        let Entry::Write { offset, data } = entry else { continue };
+        let data = log.data(data);
+        assert!(offset.is_multiple_of(SECTOR_BYTES as u64), "{offset}");
+        assert!(data.len().is_multiple_of(SECTOR_BYTES), "{}", data.len());
+        for (sector, bytes) in (offset / SECTOR_BYTES as u64..).zip(data.chunks(SECTOR_BYTES)) {
+            versions.entry(sector).or_default().push(bytes);
+        }
+    }
+    let per_mille = 250 * random.below(5);
+    versions.retain(|_, _| random.chance(per_mille));
+    versions
+}

@@ -1,0 +1,106 @@
+//! Models of the handoff: every way in which two or three threads can interleave, and every value
+//! that each load may then give, is run by loom, on the very source files of `core/src/handoff`.
+//!
+//! | model | executions | shows |
+//! |---|---|---|
+//! | `everything_arrives_once_and_in_order` | 19,524 | three values through two slots |
+//! | `a_slot_is_not_written_before_it_has_been_read` | 18,748 | three values through one slot |
+//! | `a_buffer_goes_out_and_comes_back` | 2,644 | its bytes are visible, both ways, twice |
+//! | `full_and_empty_are_told_across_the_wrap` | 4,138 | refusals, room and count are true |
+//! | `what_is_queued_outlives_the_producer` | 770 | closed means that nothing is left |
+//! | `a_consumer_that_left_has_let_go` | 142 | the producer may have its buffers back |
+//! | `a_sleeper_is_woken_by_a_value_and_by_the_end` | 2,682 | no lost wake-up |
+//! | `a_batch_and_the_end_need_one_ring` | 4,652 | shutdown while something is queued |
+//! | `a_backend_and_its_worker_wake_each_other` | 22,365 | both sides sleep and ring; a buffer |
+//! | `a_backend_and_its_worker_wake_each_other_again` | 19,613 | two rounds; at most 4 preemptions |
+//! | `one_sleeper_is_woken_by_two` | 7,161 | two threads ring at one doorbell |
+//! | `who_was_rung_for_sees_what_was_published` | 71 | what `is_armed` promises |
+//! | `who_gave_up_is_rung_for_the_next_time` | 174 | a time-out and a second sleep |
+//! | `who_gives_up_sees_what_was_published` | 30 | what `disarm` promises |
+//! | `who_wakes_sees_what_the_sleeper_did` | 4 | what `ring` promises |
+//!
+//! All positions cross the wrap at 2³². Only one model has a bound on preemptions: without one it
+//! has more than a million executions. The figures are of loom 0.7.3; each test prints its own.
+//!
+//! `weakenings` makes each ordering weaker, one at a time, and names the model that goes red. That
+//! the meter works is shown there, and by a sleeper that does not look again after arming.
+//!
+//! What this is not: loom treats a sequentially consistent access as acquire and release, keeps the
+//! last seven stores of an atomic, and runs an unpark together with the ring before it. An `Arc` is
+//! the real one; that it frees the queue once is not modelled.
+//!
+//! # Mutations
+//! Edits of the source files, one at a time, and what went red here:
+//!
+//! (table)
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stdout)]
+
+mod buffer;
+mod doorbell_models;
+mod explore;
+mod handoff;
+mod queue_models;
+mod weakening;
+mod weakenings;
+
+// What the queue's source names at the root of its crate.
+use ringzero_core::Slots;
+
+use crate::{doorbell_models as doorbell, explore::Model, queue_models as queue};
+
+macro_rules! models {
+    ($($module:ident::$name:ident $(, preemptions: $bound:literal)?;)*) => {
+        $(#[test]
+        fn $name() {
+            model(stringify!($name)).holds();
+        })*
+
+        /// Every model that must hold.
+        const MODELS: &[Model] = &[$(Model {
+            name: stringify!($name),
+            run: $module::$name,
+            preemptions: bound!($($bound)?),
+        }),*];
+    };
+}
+
+macro_rules! bound {
+    () => {
+        None
+    };
+    ($bound:literal) => {
+        Some($bound)
+    };
+}
+
+models! {
+    queue::everything_arrives_once_and_in_order;
+    queue::a_slot_is_not_written_before_it_has_been_read;
+    queue::a_buffer_goes_out_and_comes_back;
+    queue::full_and_empty_are_told_across_the_wrap;
+    queue::what_is_queued_outlives_the_producer;
+    queue::a_consumer_that_left_has_let_go;
+    doorbell::a_sleeper_is_woken_by_a_value_and_by_the_end;
+    doorbell::a_batch_and_the_end_need_one_ring;
+    doorbell::a_backend_and_its_worker_wake_each_other;
+    doorbell::a_backend_and_its_worker_wake_each_other_again, preemptions: 4;
+    doorbell::one_sleeper_is_woken_by_two;
+    doorbell::who_was_rung_for_sees_what_was_published;
+    doorbell::who_gave_up_is_rung_for_the_next_time;
+    doorbell::who_gives_up_sees_what_was_published;
+    doorbell::who_wakes_sees_what_the_sleeper_did;
+}
+
+/// The model of this name.
+fn model(name: &str) -> Model {
+    *MODELS.iter().find(|model| model.name == name).expect("a model of this name")
+}
+
+#[test]
+fn a_wake_up_that_is_lost_is_found() {
+    let name = "a_sleeper_that_does_not_look_again";
+    let run = doorbell::a_sleeper_that_does_not_look_again;
+    let failure = Model { name, run, preemptions: None }.explore().failure;
+    assert!(failure.is_some_and(|failure| failure.starts_with("deadlock")));
+}
