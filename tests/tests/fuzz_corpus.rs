@@ -3,6 +3,21 @@
 //!
 //! `RINGZERO_SCRIPT=FILE` runs this one script instead, each call printed; with `RINGZERO_TRACE`
 //! each request too. That is how a crash of the fuzzer is looked at.
+//!
+//! # Mutations
+//! Removed from the engine, one at a time. Seeds: how many of the seven go red here. Executions: of
+//! `proofs/fuzz` until its first crash, without seeds.
+//!
+//! | removed | seeds | executions |
+//! |---|---|---|
+//! | the barrier of a datasync (`start_syncs`) | 6 | 5,180 |
+//! | the continuation of a short write (`advance`) | 4 | 5,373 |
+//! | a failed file (`fail_file`) | 2 | 7,714 |
+//! | the tail put back after a failed append (`append_failed`) | 2 | 6,123 |
+//! | the order of overlapping writes (`overlaps`) | 5 | 8,311 |
+//! | the error of a datasync (`sync_answered`) | 2 | 10,677 |
+//! | the failures that a datasync covers (`record_failure`) | 4 | 20,642 |
+//! | who shares a datasync (`fly`) | 5 | 9,631 |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
