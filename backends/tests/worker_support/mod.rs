@@ -11,6 +11,7 @@ pub(crate) mod stall;
 use std::{
     fs::{self, File},
     path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -97,11 +98,40 @@ pub(crate) fn io_threads() -> Vec<i32> {
     paths.filter(|path| is_ours(path)).filter_map(|path| number(&path)).collect()
 }
 
+/// How many of them are in a call that does not end: state D of proc(5).
+pub(crate) fn stuck_count() -> usize {
+    let is_stuck = |number: &i32| {
+        let status = fs::read_to_string(format!("/proc/self/task/{number}/status"));
+        status.is_ok_and(|status| status.lines().any(|line| line.starts_with("State:\tD")))
+    };
+    io_threads().iter().filter(|number| is_stuck(number)).count()
+}
+
+/// Waits until so many I/O threads are stuck.
+pub(crate) fn are_stuck_soon(count: usize) -> bool {
+    let begin = Instant::now();
+    while stuck_count() != count {
+        if begin.elapsed() > LONG {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// Lets one test at a time look at the threads of the process. None is there at the beginning.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(are_left_soon(0), "{:?}", io_threads());
+    turn
+}
+
 /// Waits until so many I/O threads are left.
 pub(crate) fn are_left_soon(count: usize) -> bool {
     let begin = Instant::now();
     while io_threads().len() != count {
-        if begin.elapsed() > SOON {
+        if begin.elapsed() > LONG {
             return false;
         }
         thread::sleep(Duration::from_millis(1));
