@@ -7,7 +7,8 @@
 //! (`worker`, `worker_few`), and io_uring by default, bound to a thread, with a polling kernel
 //! thread, and with registered buffers and a submission queue of one (`uring`, `uring_bound`,
 //! `uring_sqpoll`, `uring_fixed`). What needs a request to hang or fail at a chosen moment runs on
-//! the scripted executor only. A mode that this machine cannot run prints why it is skipped.
+//! the scripted executor, and on the others over the file system of `fuse`. A mode that this machine
+//! cannot run prints why it is skipped.
 //!
 //! # Where each guarantee is tested
 //! | guarantee | files in `tests/` |
@@ -23,6 +24,7 @@
 //! | 10, 11 closing, shutdown, drop, memory | `conformance_close`, `conformance_deadlines` |
 //! | 12 polls make progress | `conformance_acceptance` (allocation, panics: other packages) |
 //! | 13 threads and forks | `conformance_threads` |
+//! | 3, 5, 6, 7, 8, 10, 11, 13 under faults of a mounted file system | `faults_fuse_*` |
 //! | 15 what survives | `kill_storm` (the process's death), `power_cuts` (real file systems) |
 //! | all of them | `random_faults` (the [`model`]), `random_equal`, `seed_client` |
 //!

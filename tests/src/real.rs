@@ -133,6 +133,8 @@ pub fn by_name(name: &str, config: &Config) -> Option<Result<Box<dyn Backend>, S
     }
     let build = match name {
         Sync::NAME => boxed::<Sync>,
+        Worker::NAME => boxed::<Worker>,
+        WorkerFew::NAME => boxed::<WorkerFew>,
         Uring::NAME => boxed::<Uring>,
         UringBound::NAME => boxed::<UringBound>,
         UringSqPoll::NAME => boxed::<UringSqPoll>,
