@@ -17,11 +17,11 @@ use ringzero::{
     BackendKind, Choice, Config, ConfigError, Errno, IoCompletion, Limits, Note, SetupError,
     StorageIo, StorageIoExt, UringBackend, UringConfig, UringMode, open,
 };
-use uring_support::{
-    MODES,
+use ringzero_tests::confine::{
     child::{self, answer, become_nobody, is_child, limit},
-    config, create, filter, finish, ring,
+    filter,
 };
+use uring_support::{MODES, config, create, finish, ring};
 
 /// Why set-up failed, or that it did not.
 fn outcome(config: &Config) -> String {

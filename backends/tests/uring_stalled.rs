@@ -26,9 +26,8 @@ use ringzero::{
     Config, Errno, IoCompletion, IoFd, Limits, StorageIo, StorageIoError, StorageIoExt,
     UringBackend, UringMode,
 };
-use uring_support::{
-    MODES, SMALL, config, create, filter, finish, is_closed_soon, is_open, ring, stall::Volume,
-};
+use ringzero_tests::confine::filter;
+use uring_support::{MODES, SMALL, config, create, finish, is_closed_soon, is_open, ring, volume};
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(15);
@@ -87,7 +86,7 @@ fn use_memory_again() -> Vec<Vec<u8>> {
 
 #[test]
 fn waiting_ends_when_the_time_is_up_or_an_answer_comes() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let Some(mut io) = ring(&config(mode)) else { continue };
         let file = io.register_fd(create(&volume.path().join(format!("{mode:?}")))).unwrap();
@@ -123,7 +122,7 @@ fn waiting_ends_when_the_time_is_up_or_an_answer_comes() {
 fn a_signal_handler_ends_a_wait_early() {
     extern "C" fn nothing(_: libc::c_int) {}
 
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     // SAFETY: a structure of integers and pointers, for which zero means: no flags, no mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = nothing as *const () as usize;
@@ -153,7 +152,7 @@ fn a_signal_handler_ends_a_wait_early() {
 
 #[test]
 fn a_close_that_runs_into_its_deadline_gives_everything_back_later() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let limits = Limits { files: 2, ..SMALL };
         let config = Config { close_deadline: SHORT, limits, ..config(mode) };
@@ -196,7 +195,7 @@ fn a_close_that_runs_into_its_deadline_gives_everything_back_later() {
 
 #[test]
 fn a_shutdown_that_runs_into_its_deadline_leaks_the_memory_and_tells_everyone() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let config = Config { drop_deadline: LONG, limits: SMALL, ..config(mode) };
         let Some(mut io) = ring(&config) else { continue };
@@ -232,7 +231,7 @@ fn a_shutdown_that_runs_into_its_deadline_leaks_the_memory_and_tells_everyone() 
 
 #[test]
 fn a_drop_waits_for_what_the_kernel_holds_and_leaks_at_its_deadline() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         for deadline in [Duration::ZERO, SHORT] {
             let config = Config { drop_deadline: deadline, limits: SMALL, ..config(mode) };
@@ -254,7 +253,7 @@ fn a_drop_waits_for_what_the_kernel_holds_and_leaks_at_its_deadline() {
 
 #[test]
 fn a_drop_ends_as_soon_as_the_kernel_is_done() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let config = Config { drop_deadline: LONG, limits: SMALL, ..config(mode) };
         let Some(mut io) = ring(&config) else { continue };
@@ -276,7 +275,7 @@ fn a_drop_ends_as_soon_as_the_kernel_is_done() {
 
 #[test]
 fn a_drop_starts_nothing_new() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let config = Config { drop_deadline: LONG, limits: SMALL, ..config(mode) };
         let Some(mut io) = ring(&config) else { continue };
@@ -299,7 +298,7 @@ fn a_drop_starts_nothing_new() {
 
 #[test]
 fn a_drop_hands_over_nothing_that_is_queued() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     let config = Config { drop_deadline: LONG, limits: SMALL, ..Config::default() };
     let Some(mut io) = ring(&config) else { return };
     let path = volume.path().join("data");
@@ -325,7 +324,7 @@ fn a_drop_hands_over_nothing_that_is_queued() {
 
 #[test]
 fn a_bound_backend_dropped_elsewhere_with_work_in_flight_leaks_at_once() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     let config = Config { drop_deadline: LONG, limits: SMALL, ..config(UringMode::ThreadBound) };
     let Some(mut io) = ring(&config) else { return };
     let path = volume.path().join("data");
@@ -346,7 +345,7 @@ fn a_bound_backend_dropped_elsewhere_with_work_in_flight_leaks_at_once() {
 
 #[test]
 fn a_backend_whose_thread_ends_with_work_in_flight_goes_on_elsewhere() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     let Some(mut io) = ring(&Config { limits: SMALL, ..Config::default() }) else { return };
     let path = volume.path().join("data");
     let file = io.register_fd(create(&path)).unwrap();

@@ -36,7 +36,7 @@
 //! | `model`, `file_model`, `content` | what a call may answer and a byte may be |
 //! | `random` | seeded numbers and recognisable bytes |
 //! | `tiny` | a file system with room for a few pages |
-//! | `confine` | child processes with limits and system-call filters of their own |
+//! | `confine` | real limits: child processes, filters on system calls, small file systems |
 //! | `fuse` | a file system that fails, delays and shortens by script, and logs |
 //! | `power` | a block device that loses power: its log, and the images a cut may leave |
 //!
@@ -49,6 +49,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
+#[cfg(target_os = "linux")]
 pub mod confine;
 pub mod content;
 pub mod disk;
