@@ -1,5 +1,6 @@
 //! What happens while the kernel holds a request and does not answer: waiting with a time limit and
 //! with a signal, the deadlines of deregistration, shutdown and drop, and who frees the memory.
+//! (What every backend does then: `conformance_frozen` of the package `ringzero-tests`.)
 //!
 //! The requests write to a frozen file system, so they are in flight for as long as a test wants.
 #![cfg(target_os = "linux")]
@@ -17,7 +18,6 @@ mod uring_support;
 use std::{
     fs,
     path::Path,
-    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -230,28 +230,6 @@ fn a_shutdown_that_runs_into_its_deadline_leaks_the_memory_and_tells_everyone() 
 }
 
 #[test]
-fn a_drop_waits_for_what_the_kernel_holds_and_leaks_at_its_deadline() {
-    let Some(volume) = volume() else { return };
-    for mode in MODES {
-        for deadline in [Duration::ZERO, SHORT] {
-            let config = Config { drop_deadline: deadline, limits: SMALL, ..config(mode) };
-            let Some(mut io) = ring(&config) else { continue };
-            let path = volume.path().join(format!("{mode:?} {deadline:?}"));
-            let file = io.register_fd(create(&path)).unwrap();
-            let stall = volume.stall();
-            write_pages(&mut io, file, 8);
-            let begin = Instant::now();
-            drop(io);
-            assert!(about(begin.elapsed(), deadline), "{mode:?}: {:?}", begin.elapsed());
-            let memory = use_memory_again();
-            drop(stall);
-            check_what_is_written(&path, 8);
-            drop(memory);
-        }
-    }
-}
-
-#[test]
 fn a_drop_ends_as_soon_as_the_kernel_is_done() {
     let Some(volume) = volume() else { return };
     for mode in MODES {
@@ -341,31 +319,4 @@ fn a_bound_backend_dropped_elsewhere_with_work_in_flight_leaks_at_once() {
     drop(stall);
     check_what_is_written(&path, 8);
     drop(memory);
-}
-
-#[test]
-fn a_backend_whose_thread_ends_with_work_in_flight_goes_on_elsewhere() {
-    let Some(volume) = volume() else { return };
-    let Some(mut io) = ring(&Config { limits: SMALL, ..Config::default() }) else { return };
-    let path = volume.path().join("data");
-    let file = io.register_fd(create(&path)).unwrap();
-    let stall = volume.stall();
-    let (give, take) = mpsc::channel();
-    let first = thread::spawn(move || {
-        write_pages(&mut io, file, 8);
-        io.submit_datasync(file).unwrap();
-        give.send(io).unwrap();
-        // Ends here; the kernel lets a thread go only after its workers' writes.
-    });
-    let mut io: UringBackend = take.recv().unwrap();
-    assert_eq!(io.wait(1, Some(SHORT)), Ok(0));
-    drop(stall);
-    let begin = Instant::now();
-    let completions = finish(&mut io);
-    println!("all {} completions {:?} after the stall", completions.len(), begin.elapsed());
-    assert!(begin.elapsed() < Duration::from_secs(2));
-    assert_eq!(completions.len(), 9);
-    assert!(completions.iter().all(|it| it.result >= 0), "{completions:?}");
-    first.join().unwrap();
-    assert!(fs::read(&path).unwrap() == expected(8));
 }

@@ -33,10 +33,10 @@ pub trait Mode: Sized {
 /// at why it cannot be built.
 pub trait OfMode: Fixture {
     /// Its mode.
-    type Mode: Mode;
+    type Mode: Mode + Send + 'static;
 }
 
-impl<M: Mode> OfMode for Real<M> {
+impl<M: Mode + Send + 'static> OfMode for Real<M> {
     type Mode = M;
 }
 

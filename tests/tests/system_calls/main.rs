@@ -20,7 +20,7 @@
 //! | changed | red |
 //! |---|---|
 //! | io_uring: a poll hands over with min_complete 1 | `the_hot_path_makes_no_other_system_call` |
-//! | io_uring: a poll yields (sched_yield); a flush prints | the same, and the other three |
+//! | io_uring: a poll yields; a flush prints (`--nocapture`) | the same, and the other three |
 //! | io_uring: the clock is read with a system call | the same, and the other three |
 //! | sync: a write asks for the size first | the same, and two others |
 //! | io_uring: enters with nothing queued | not here: `uring_enters` of the package `ringzero` |
