@@ -11,6 +11,8 @@ use crate::platform;
 
 /// Most entries of a submission queue: io_uring_setup(2), EINVAL.
 const MAX_SQ_ENTRIES: u32 = 32_768;
+/// Most threads of a worker backend. Each has queues with room for every request.
+const MAX_WORKER_THREADS: u32 = 64;
 
 /// How to build a backend.
 ///
@@ -37,6 +39,8 @@ pub struct Config {
     pub backend: Choice,
     /// What only io_uring has.
     pub uring: UringConfig,
+    /// What only worker threads have.
+    pub worker: WorkerConfig,
 }
 
 impl Default for Config {
@@ -47,6 +51,7 @@ impl Default for Config {
             drop_deadline: Duration::from_secs(10),
             backend: Choice::default(),
             uring: UringConfig::default(),
+            worker: WorkerConfig::default(),
         }
     }
 }
@@ -55,11 +60,13 @@ impl Default for Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Choice {
-    /// The best that works here: io_uring, else sync.
+    /// The best that works here: io_uring, else worker threads, else sync.
     #[default]
     Auto,
     /// io_uring, or an error.
     Uring,
+    /// Worker threads, or an error.
+    Worker,
     /// Executes inside the submitting call.
     Sync,
 }
@@ -99,6 +106,21 @@ pub enum UringMode {
     },
 }
 
+/// What only worker threads have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerConfig {
+    /// Threads that carry requests out. 1 to 64. A file that hangs stops the thread that has it,
+    /// and what is queued there; with several, files that are idle meanwhile go to another.
+    /// Default: 1.
+    pub threads: u32,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self { threads: 1 }
+    }
+}
+
 /// What is out of range in a [`Config`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
 pub enum ConfigError {
@@ -122,13 +144,16 @@ pub enum ConfigError {
     /// The `idle` of [`UringMode::SqPoll`].
     #[error("the idle time of UringMode::SqPoll must be 1 to {} milliseconds", u32::MAX)]
     SqPollIdle,
+    /// [`WorkerConfig::threads`].
+    #[error("worker.threads must be 1 to {MAX_WORKER_THREADS}")]
+    WorkerThreads,
 }
 
 impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Limits(error) => Some(error),
-            Self::Memory { .. } | Self::SqEntries | Self::SqPollIdle => None,
+            Self::Memory { .. } | Self::SqEntries | Self::SqPollIdle | Self::WorkerThreads => None,
         }
     }
 }
@@ -143,6 +168,9 @@ impl Config {
         check_memory(memory_bytes(&self.limits), platform::memory_bytes())?;
         if self.uring.sq_entries == 0 || self.uring.sq_entries > MAX_SQ_ENTRIES {
             return Err(ConfigError::SqEntries);
+        }
+        if self.worker.threads == 0 || self.worker.threads > MAX_WORKER_THREADS {
+            return Err(ConfigError::WorkerThreads);
         }
         match self.uring.mode {
             UringMode::SqPoll { idle } if !(1..=u32::MAX.into()).contains(&idle.as_millis()) => {
@@ -218,6 +246,18 @@ mod tests {
         let limits = Limits { block_bytes: 512, blocks_common: 1 << 20, ..Limits::default() };
         let tables = memory_bytes(&limits) - limits.memory_bytes() as u64;
         assert!(tables > (1 << 20) * size_of::<Block>() as u64);
+    }
+
+    #[test]
+    fn zero_and_absurd_numbers_of_threads_are_refused() {
+        for threads in [0, MAX_WORKER_THREADS + 1, u32::MAX] {
+            let config = Config { worker: WorkerConfig { threads }, ..Config::default() };
+            assert_eq!(config.check(), Err(ConfigError::WorkerThreads), "{threads}");
+        }
+        for threads in [1, MAX_WORKER_THREADS] {
+            let config = Config { worker: WorkerConfig { threads }, ..Config::default() };
+            assert_eq!(config.check(), Ok(()));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! | backend | executes |
 //! |---|---|
 //! | `UringBackend` (Linux) | in the kernel, through io_uring |
+//! | [`WorkerBackend`] | on threads of its own |
 //! | [`SyncBackend`] | inside the submitting call |
 //!
 //! [`open`] sets up the best one that works on this machine and says why it is not a better one.
@@ -37,9 +38,10 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 5 | `open`; `ring` (io_uring for it, where there is one) |
-//! | 4 | `probe` |
-//! | 3 | `sync`, `uring` |
+//! | 6 | `open`; `ring` (io_uring for it, where there is one) |
+//! | 5 | `probe` |
+//! | 4 | `sync`, `uring`, `worker` |
+//! | 3 | `driver` (what backends with requests in flight have in common) |
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
 //! | 1 | `files`, `memory`, `fork`, `report`, `setup_error`, `config` |
 //! | 0 | `platform` (all that differs by operating system), `error` |
@@ -48,6 +50,7 @@
 #![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 
 mod config;
+mod driver;
 mod error;
 mod files;
 mod fork;
@@ -60,6 +63,7 @@ mod report;
 mod setup_error;
 mod storage_io;
 mod sync;
+mod worker;
 
 #[cfg(target_os = "linux")]
 mod uring;
@@ -68,7 +72,7 @@ mod uring;
 #[cfg_attr(not(target_os = "linux"), path = "ring_absent.rs")]
 mod ring;
 
-pub use config::{Choice, Config, ConfigError, UringConfig, UringMode};
+pub use config::{Choice, Config, ConfigError, UringConfig, UringMode, WorkerConfig};
 pub use error::{errno_of, from_io_error, to_io_error};
 pub use open::{Opened, open};
 pub use report::{BackendKind, Downgrade, Note, Report};
@@ -81,6 +85,7 @@ pub use storage_io::{Backend, StorageIo};
 pub use sync::SyncBackend;
 #[cfg(target_os = "linux")]
 pub use uring::UringBackend;
+pub use worker::WorkerBackend;
 
 /// The examples of the README, compiled and run.
 #[cfg(doctest)]

@@ -13,6 +13,7 @@ use crate::{
     setup_error::SetupError,
     storage_io::Backend,
     sync::SyncBackend,
+    worker::WorkerBackend,
 };
 
 /// What [`open`] returns.
@@ -29,7 +30,7 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Sets up the best backend that works here: io_uring, else sync.
+/// Sets up the best backend that works here: io_uring, else worker threads, else sync.
 ///
 /// With a [`Choice`] other than `Auto`, that one or none.
 ///
@@ -43,23 +44,55 @@ impl fmt::Debug for Opened {
 /// ```
 ///
 /// # Errors
-/// `SetupError::Config`, `SetupError::Memory`; with `Choice::Uring` also why there is no io_uring.
+/// `SetupError::Config`, `SetupError::Memory`; with `Choice::Uring` or `Choice::Worker` also why
+/// that one does not work here.
 pub fn open(config: &Config) -> Result<Opened, SetupError> {
     config.check()?;
-    let from = BackendKind::Uring(config.uring.mode);
-    let downgrades = match config.backend {
-        Choice::Sync => vec![],
-        Choice::Uring => return ring::open(config),
-        Choice::Auto => match ring::open(config) {
-            Ok(opened) => return Ok(opened),
-            Err(reason) => vec![Downgrade { from, reason }],
-        },
-    };
-    // There is nothing to fall back to, and a folder for temporary files that cannot be written
-    // says nothing about the caller's files.
+    match config.backend {
+        Choice::Auto => best(config),
+        Choice::Uring => ring::open(config),
+        Choice::Worker => worker(config),
+        Choice::Sync => sync(config),
+    }
+}
+
+type SetUp = fn(&Config) -> Result<Opened, SetupError>;
+
+/// The first that works, and why those before it do not.
+fn best(config: &Config) -> Result<Opened, SetupError> {
+    let better: [(BackendKind, SetUp); 2] =
+        [(BackendKind::Uring(config.uring.mode), ring::open), (BackendKind::Worker, worker)];
+    let mut downgrades = Vec::new();
+    let mut found = None;
+    for (from, set_up) in better {
+        match set_up(config) {
+            Ok(opened) => {
+                found = Some(opened);
+                break;
+            }
+            Err(reason) => downgrades.push(Downgrade { from, reason }),
+        }
+    }
+    let mut opened = found.map_or_else(|| sync(config), Ok)?;
+    opened.report.downgrades = downgrades;
+    Ok(opened)
+}
+
+/// Tries out a small twin, and sets up the caller's own.
+fn worker(config: &Config) -> Result<Opened, SetupError> {
+    let mut twin = WorkerBackend::new(&probe::twin_of(config))?;
+    probe::exercise(&mut twin)?;
+    drop(twin);
+    let report = Report { backend: BackendKind::Worker, downgrades: vec![], notes: vec![] };
+    Ok(Opened { io: Box::new(WorkerBackend::new(config)?), report })
+}
+
+/// There is nothing to fall back to, and a folder for temporary files that cannot be written says
+/// nothing about the caller's files: a trial that fails is only noted.
+fn sync(config: &Config) -> Result<Opened, SetupError> {
     let tried =
         SyncBackend::new(&probe::twin_of(config)).and_then(|mut it| probe::exercise(&mut it));
     let notes = tried.err().map(Note::NotExercised).into_iter().collect();
-    let report = Report { backend: BackendKind::Sync, downgrades, notes };
+    let report = Report { backend: BackendKind::Sync, downgrades: vec![], notes };
     Ok(Opened { io: Box::new(SyncBackend::new(config)?), report })
 }

@@ -12,6 +12,8 @@ use crate::{config::UringMode, setup_error::SetupError};
 pub enum BackendKind {
     /// io_uring, and how its completions arrive.
     Uring(UringMode),
+    /// Worker threads.
+    Worker,
     /// Executes inside the submitting call.
     Sync,
 }
@@ -22,6 +24,7 @@ impl Display for BackendKind {
             Self::Uring(UringMode::Interrupt) => "io_uring",
             Self::Uring(UringMode::ThreadBound) => "io_uring (thread-bound)",
             Self::Uring(UringMode::SqPoll { .. }) => "io_uring (SQPOLL)",
+            Self::Worker => "worker",
             Self::Sync => "sync",
         })
     }
@@ -71,13 +74,13 @@ pub enum Note {
 ///
 /// let from = BackendKind::Uring(UringMode::Interrupt);
 /// let report = Report {
-///     backend: BackendKind::Sync,
+///     backend: BackendKind::Worker,
 ///     downgrades: vec![Downgrade { from, reason: SetupError::NotOnThisPlatform }],
 ///     notes: vec![],
 /// };
 /// assert_eq!(
 ///     report.to_string(),
-///     "sync; not io_uring: this operating system does not have it",
+///     "worker; not io_uring: this operating system does not have it",
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use crate::{config::ConfigError, platform::number};
 
 /// Why a backend could not be set up.
 ///
-/// What io_uring_setup(2) and the calls after it answer, told apart by what helps.
+/// What io_uring_setup(2) and the calls after it answer, or the start of a thread, told apart by
+/// what helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
 #[non_exhaustive]
 pub enum SetupError {
@@ -46,6 +47,12 @@ pub enum SetupError {
          (ulimit -u, or pids.max of the control group)"
     )]
     NoWorkers,
+    /// EAGAIN of clone(2): no thread could be started.
+    #[error(
+        "no thread could be started (EAGAIN): raise the limit on processes (ulimit -u, or pids.max \
+         of the control group)"
+    )]
+    NoThread,
     /// Set up, but a write or sync of the probe failed.
     #[error("it was set up, but a write and a sync of a temporary file failed: {0}")]
     ProbeFailed(Errno),
@@ -86,6 +93,15 @@ impl SetupError {
             _ => Self::Other(errno),
         }
     }
+
+    /// What it means that a thread could not be started (pthread_create(3)).
+    pub(crate) fn of_thread(errno: Errno) -> Self {
+        match errno.number() {
+            number::AGAIN => Self::NoThread,
+            number::NOMEM => Self::Memory(errno),
+            _ => Self::Other(errno),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -107,5 +123,13 @@ mod tests {
         for (errno, reason) in reasons {
             assert_eq!(SetupError::from_errno(Errno::new(errno)), reason);
         }
+    }
+
+    #[test]
+    fn a_thread_that_cannot_start_says_what_helps() {
+        let again = Errno::new(number::AGAIN);
+        assert_eq!(SetupError::of_thread(again), SetupError::NoThread);
+        assert!(SetupError::NoThread.to_string().contains("ulimit -u"));
+        assert_eq!(SetupError::of_thread(Errno::IO), SetupError::Other(Errno::IO));
     }
 }

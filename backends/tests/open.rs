@@ -13,7 +13,8 @@ use std::{fs, thread, time::Duration};
 
 use ringzero::{
     BackendKind, Choice, Config, ConfigError, Downgrade, Limits, LimitsError, Note, Opened,
-    SetupError, SyncBackend, UringBackend, UringConfig, UringMode, open,
+    SetupError, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend, WorkerConfig,
+    open,
 };
 use ringzero_tests::confine::{filter, skip};
 use support::{create, finish, in_child};
@@ -41,10 +42,10 @@ fn use_it(mut opened: Opened) {
     assert_eq!(fs::read(&path).unwrap(), b"works");
 }
 
-/// Runs `body` on a thread where io_uring_setup(2) answers `errno`.
-fn with_io_uring_setup_answering(errno: i32, body: impl FnOnce() + Send) {
+/// Runs `body` on a thread where the system calls `numbers` answer `errno`.
+fn with_calls_answering(numbers: &[libc::c_long], errno: i32, body: impl FnOnce() + Send) {
     thread::scope(|scope| {
-        scope.spawn(|| match filter::fail(libc::SYS_io_uring_setup, errno) {
+        scope.spawn(|| match numbers.iter().try_for_each(|&number| filter::fail(number, errno)) {
             Ok(()) => body(),
             Err(error) => skip(format!("no filter on system calls: {error}")),
         });
@@ -54,10 +55,14 @@ fn with_io_uring_setup_answering(errno: i32, body: impl FnOnce() + Send) {
 #[test]
 fn every_choice_gives_that_backend_or_the_reason_and_it_works() {
     for mode in MODES {
-        let opened = open(&config(Choice::Sync, mode)).unwrap();
-        assert_eq!(opened.report.backend, BackendKind::Sync);
-        assert_eq!((opened.report.downgrades.len(), opened.report.notes.len()), (0, 0));
-        use_it(opened);
+        for (choice, kind) in
+            [(Choice::Sync, BackendKind::Sync), (Choice::Worker, BackendKind::Worker)]
+        {
+            let opened = open(&config(choice, mode)).unwrap();
+            assert_eq!(opened.report.backend, kind);
+            assert_eq!((opened.report.downgrades.len(), opened.report.notes.len()), (0, 0));
+            use_it(opened);
+        }
 
         let from = BackendKind::Uring(mode);
         let auto = open(&config(Choice::Auto, mode)).unwrap();
@@ -92,7 +97,7 @@ fn what_was_tried_out_leaves_no_trace_in_what_the_caller_gets() {
 }
 
 #[test]
-fn every_refusal_of_the_kernel_is_a_typed_reason_and_sync_works_instead() {
+fn every_refusal_of_the_kernel_is_a_typed_reason_and_worker_threads_do_it_instead() {
     let reasons = [
         (libc::ENOSYS, SetupError::Unsupported),
         (libc::EPERM, SetupError::Forbidden),
@@ -105,11 +110,11 @@ fn every_refusal_of_the_kernel_is_a_typed_reason_and_sync_works_instead() {
     ];
     for (errno, reason) in reasons {
         for mode in MODES {
-            with_io_uring_setup_answering(errno, || {
+            with_calls_answering(&[libc::SYS_io_uring_setup], errno, || {
                 assert_eq!(open(&config(Choice::Uring, mode)).unwrap_err(), reason);
                 assert_eq!(UringBackend::new(&config(Choice::Auto, mode)).unwrap_err(), reason);
                 let opened = open(&config(Choice::Auto, mode)).unwrap();
-                assert_eq!(opened.report.backend, BackendKind::Sync);
+                assert_eq!(opened.report.backend, BackendKind::Worker);
                 let from = BackendKind::Uring(mode);
                 assert_eq!(opened.report.downgrades, [Downgrade { from, reason }]);
                 assert!(opened.report.to_string().contains(&reason.to_string()));
@@ -120,7 +125,31 @@ fn every_refusal_of_the_kernel_is_a_typed_reason_and_sync_works_instead() {
 }
 
 #[test]
-fn a_ring_whose_workers_cannot_start_is_found_out() {
+fn where_no_thread_starts_sync_works_and_both_reasons_are_told() {
+    let numbers = [libc::SYS_io_uring_setup, libc::SYS_clone3, libc::SYS_clone];
+    with_calls_answering(&numbers, libc::EAGAIN, || {
+        let config = Config::default();
+        assert_eq!(WorkerBackend::new(&config).unwrap_err(), SetupError::NoThread);
+        let only = Config { backend: Choice::Worker, ..config };
+        assert_eq!(open(&only).unwrap_err(), SetupError::NoThread);
+        let opened = open(&config).unwrap();
+        assert_eq!(opened.report.backend, BackendKind::Sync);
+        let expected = [
+            Downgrade {
+                from: BackendKind::Uring(UringMode::Interrupt),
+                reason: SetupError::Other(ringzero::Errno::AGAIN),
+            },
+            Downgrade { from: BackendKind::Worker, reason: SetupError::NoThread },
+        ];
+        assert_eq!(opened.report.downgrades, expected);
+        let text = opened.report.to_string();
+        assert!(text.starts_with("sync; not io_uring: ") && text.contains("; not worker: no "));
+        use_it(opened);
+    });
+}
+
+#[test]
+fn a_ring_and_threads_that_cannot_start_are_found_out() {
     // SAFETY: asks only.
     if unsafe { libc::geteuid() } != 0 || open(&config(Choice::Uring, MODES[0])).is_err() {
         println!("skipped: needs root, to become a user without privileges, and io_uring");
@@ -136,7 +165,10 @@ fn a_ring_whose_workers_cannot_start_is_found_out() {
         (result == 0).then_some(()).ok_or(2)?;
         let opened = open(&Config::default()).map_err(|_| 3)?;
         let from = BackendKind::Uring(UringMode::Interrupt);
-        let expected = [Downgrade { from, reason: SetupError::NoWorkers }];
+        let expected = [
+            Downgrade { from, reason: SetupError::NoWorkers },
+            Downgrade { from: BackendKind::Worker, reason: SetupError::NoThread },
+        ];
         (opened.report.downgrades == expected).then_some(()).ok_or(4)?;
         use_it(opened);
         Ok(())
@@ -150,7 +182,7 @@ fn a_folder_for_temporary_files_that_is_of_no_use_is_no_reason() {
         let code = in_child(|| {
             // SAFETY: the child has one thread.
             unsafe { std::env::set_var("TMPDIR", folder) };
-            for backend in [Choice::Sync, Choice::Auto] {
+            for backend in [Choice::Sync, Choice::Worker, Choice::Auto] {
                 let opened = open(&Config { backend, ..Config::default() }).map_err(|_| 1)?;
                 let is_tried = |note: &Note| !matches!(note, Note::NotExercised(_));
                 opened.report.notes.iter().all(is_tried).then_some(()).ok_or(2)?;
@@ -168,6 +200,7 @@ fn zero_and_absurd_sizes_are_typed_errors_of_every_constructor() {
     let ok = Limits::default();
     let limits = |limits| Config { limits, ..Config::default() };
     let uring = |uring| Config { uring, ..Config::default() };
+    let worker = |threads| Config { worker: WorkerConfig { threads }, ..Config::default() };
     let default = UringConfig::default();
     let of_limits = ConfigError::Limits;
     let huge = Limits { block_bytes: 1 << 20, blocks_common: 1_000_000, ..ok };
@@ -192,6 +225,8 @@ fn zero_and_absurd_sizes_are_typed_errors_of_every_constructor() {
             uring(UringConfig { mode: UringMode::SqPoll { idle: Duration::ZERO }, ..default }),
             Some(ConfigError::SqPollIdle),
         ),
+        (worker(0), Some(ConfigError::WorkerThreads)),
+        (worker(u32::MAX), Some(ConfigError::WorkerThreads)),
     ];
     for (config, error) in cases {
         let Err(found) = config.check() else {
@@ -207,6 +242,7 @@ fn zero_and_absurd_sizes_are_typed_errors_of_every_constructor() {
         assert_eq!(open(&config).unwrap_err(), expected);
         assert_eq!(SyncBackend::new(&config).unwrap_err(), expected);
         assert_eq!(UringBackend::new(&config).unwrap_err(), expected);
+        assert_eq!(WorkerBackend::new(&config).unwrap_err(), expected);
     }
 }
 
@@ -221,7 +257,7 @@ fn the_smallest_limits_are_enough() {
         block_bytes: 512,
     };
     let uring = UringConfig { sq_entries: 1, ..UringConfig::default() };
-    for backend in [Choice::Sync, Choice::Auto] {
+    for backend in [Choice::Sync, Choice::Worker, Choice::Auto] {
         use_it(open(&Config { limits, uring, backend, ..Config::default() }).unwrap());
     }
 }

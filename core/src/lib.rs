@@ -12,6 +12,7 @@
 //! |---|---|
 //! | 2 | [`Engine`] and what it is made of; the traits [`StorageIo`] and [`StorageIoExt`] |
 //! | 1 | `table`: records, lists, slab, fifo, fd table, buffer ring, completion queue |
+//! | 1 | [`handoff`]: a queue between two threads, and a doorbell for who sleeps there |
 //! | 0 | [`Errno`], [`StorageIoError`], [`IoFd`], [`IoCompletion`], [`Limits`], [`Slots`], memory |
 //!
 //! # Words
@@ -24,7 +25,8 @@
 //! - *gate*: the part of a file's state that refuses what is submitted
 //!
 //! # Features
-//! `alloc`: boxed storage sized at run time, and [`CompletionSink`] for `Vec`. Off by default.
+//! `alloc`: boxed storage sized at run time, queues between threads in an `Arc`, and
+//! [`CompletionSink`] for `Vec`. Off by default.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -37,6 +39,7 @@ mod completion;
 mod engine;
 mod errno;
 mod error;
+pub mod handoff;
 mod id;
 pub mod limits;
 mod memory;
@@ -51,7 +54,7 @@ mod boxed;
 mod exercise;
 
 #[cfg(feature = "alloc")]
-pub use boxed::Boxed;
+pub use boxed::{Boxed, BoxedQueue};
 pub use completion::{CompletionSink, IoCompletion, SliceSink};
 pub use engine::{
     Engine, Registration,

@@ -11,6 +11,10 @@ macro_rules! conformance {
     };
     (@real $($test:ident),* $(,)?) => {
         $crate::conformance!(@fixture sync, $crate::real::Real<$crate::real::Sync>, $($test),*);
+        $crate::conformance!(@fixture worker, $crate::real::Real<$crate::real::Worker>, $($test),*);
+        $crate::conformance!(
+            @fixture worker_few, $crate::real::Real<$crate::real::WorkerFew>, $($test),*
+        );
         $crate::conformance!(@fixture uring, $crate::real::Real<$crate::real::Uring>, $($test),*);
         $crate::conformance!(
             @fixture uring_bound, $crate::real::Real<$crate::real::UringBound>, $($test),*

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use ringzero::{Config, SetupError, SyncBackend, UringBackend, UringConfig, UringMode};
+use ringzero::{
+    Config, SetupError, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend,
+    WorkerConfig,
+};
 use ringzero_core::{StorageIo, StorageIoExt};
 use tempfile::TempDir;
 
@@ -53,6 +56,38 @@ impl Mode for Sync {
         SyncBackend::new(config)
     }
 }
+
+/// `WorkerBackend` with so many threads.
+macro_rules! worker_mode {
+    ($(#[$doc:meta])* $mode:ident, $name:literal, $threads:literal) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $mode;
+
+        impl Mode for $mode {
+            type Backend = WorkerBackend;
+            const NAME: &'static str = $name;
+            const IS_INLINE: bool = false;
+
+            fn build(config: &Config) -> Result<WorkerBackend, SetupError> {
+                WorkerBackend::new(&Config { worker: WorkerConfig { threads: $threads }, ..*config })
+            }
+        }
+    };
+}
+
+worker_mode!(
+    /// One worker thread.
+    Worker,
+    "worker",
+    1
+);
+worker_mode!(
+    /// A few worker threads.
+    WorkerFew,
+    "worker, three threads",
+    3
+);
 
 /// `UringBackend` in one mode.
 macro_rules! uring_mode {

@@ -18,7 +18,7 @@ use ringzero_tests::{
     conformance,
     fixture::{Fixture, Place, Setup},
     random::bytes,
-    real::{Real, Sync, Uring, UringBound, UringFixed, UringSqPoll},
+    real::{Real, Sync, Uring, UringBound, UringFixed, UringSqPoll, Worker, WorkerFew},
     session::Session,
 };
 
@@ -41,6 +41,8 @@ macro_rules! on_files {
 
 on_files!(
     Sync => false,
+    Worker => false,
+    WorkerFew => false,
     Uring => false,
     UringBound => true,
     UringSqPoll => false,

@@ -11,7 +11,7 @@ use ringzero_core::{IoFd, Limits, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
     fixture::{Fixture, Place, Scripted, Setup},
     random::{Random, bytes, number_from_env},
-    real::{Real, Sync, Uring, UringBound, UringFixed, UringSqPoll},
+    real::{Real, Sync, Uring, UringBound, UringFixed, UringSqPoll, Worker, WorkerFew},
     session::Session,
 };
 
@@ -209,6 +209,8 @@ fn a_million_random_operations_without_faults_are_the_same_on_every_backend() {
         done += CALLS_PER_SCRIPT;
         done += compare::<Scripted<true>>(seed, &expected);
         done += compare::<Real<Sync>>(seed, &expected);
+        done += compare::<Real<Worker>>(seed, &expected);
+        done += compare::<Real<WorkerFew>>(seed, &expected);
         done += compare::<Real<Uring>>(seed, &expected);
         done += compare::<Real<UringBound>>(seed, &expected);
         done += compare::<Real<UringSqPoll>>(seed, &expected);

@@ -8,7 +8,9 @@
 
 use std::fs::{File, OpenOptions};
 
-use ringzero::{Config, SyncBackend, UringBackend, UringConfig, UringMode, open};
+use ringzero::{
+    Config, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend, WorkerConfig, open,
+};
 use ringzero::{IoCompletion, IoFd, StorageIo, StorageIoError};
 
 fn file(directory: &tempfile::TempDir) -> File {
@@ -93,6 +95,14 @@ const _: () = is_send::<Box<dyn StorageIo>>();
 #[test]
 fn the_seeds_client_runs_on_the_sync_backend() {
     in_all_forms!(SyncBackend::new(&Config::default()).expect("always there"));
+}
+
+#[test]
+fn the_seeds_client_runs_on_the_worker_backend() {
+    for threads in [1, 3] {
+        let config = Config { worker: WorkerConfig { threads }, ..Config::default() };
+        in_all_forms!(WorkerBackend::new(&config).expect("threads can be started"));
+    }
 }
 
 #[test]

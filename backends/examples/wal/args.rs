@@ -44,6 +44,8 @@ pub(crate) enum BackendArg {
     Auto,
     /// io_uring, or an error.
     Uring,
+    /// System calls on a thread of its own.
+    Worker,
     /// System calls inside the submitting call; every datasync is a call of its own.
     Sync,
 }
@@ -82,6 +84,7 @@ impl Args {
         let backend = match self.backend {
             BackendArg::Auto => Choice::Auto,
             BackendArg::Uring => Choice::Uring,
+            BackendArg::Worker => Choice::Worker,
             BackendArg::Sync => Choice::Sync,
         };
         Config { limits, backend, ..Config::default() }

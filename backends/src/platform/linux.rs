@@ -1,5 +1,5 @@
-//! What Linux adds: RWF_NOAPPEND, pages wiped on fork, the coarse clock, control groups, unnamed
-//! files.
+//! What Linux adds: vectored writes, RWF_NOAPPEND, pages wiped on fork, the coarse clock, control
+//! groups, unnamed files.
 //!
 //! # Safety
 //! Calls of libc. Descriptors are borrowed from a `File`, so they are open during the call; ranges
@@ -17,10 +17,18 @@ use std::{
     sync::{OnceLock, atomic::AtomicU32},
 };
 
-use ringzero_core::{Errno, Outcome, SyncKind};
+use ringzero_core::{Errno, Outcome, Piece, SyncKind};
 
 use super::unix::{
     last_errno, map_zeroed, outcome, physical_memory_bytes, unmap, word_zeroed_by_handler,
+};
+
+// An array of pieces is handed to the kernel as it is.
+static_assertions::assert_eq_size!(Piece, libc::iovec);
+static_assertions::assert_eq_align!(Piece, libc::iovec);
+const _: () = {
+    assert!(std::mem::offset_of!(Piece, base) == std::mem::offset_of!(libc::iovec, iov_base));
+    assert!(std::mem::offset_of!(Piece, byte_count) == std::mem::offset_of!(libc::iovec, iov_len));
 };
 
 /// Writes `data` at `offset` (at most `i64::MAX`) with flags of pwritev2(2), and says how many
@@ -42,6 +50,32 @@ fn write_with_flags(file: &File, data: &[u8], offset: u64, rw_flags: i32) -> Out
     // SAFETY: the descriptor is open, and `piece` is one range that is only read.
     outcome(unsafe {
         libc::pwritev2(file.as_raw_fd(), &raw const piece, 1, offset as libc::off_t, rw_flags)
+    })
+}
+
+/// Writes `pieces` at `offset` (at most `i64::MAX`), one behind the other, with flags of
+/// pwritev2(2), and says how many bytes were written.
+///
+/// # Safety
+/// The bytes of every piece are readable during the call.
+pub(crate) unsafe fn write_pieces_at(
+    file: &File,
+    pieces: &[Piece],
+    offset: u64,
+    rw_flags: i32,
+) -> Outcome {
+    let (descriptor, array) = (file.as_raw_fd(), pieces.as_ptr().cast::<libc::iovec>());
+    let count = pieces.len() as libc::c_int;
+    outcome(match (pieces, rw_flags) {
+        // SAFETY: the descriptor is open, and the piece is readable (the caller's promise).
+        ([piece], 0) => unsafe {
+            libc::pwrite64(descriptor, piece.base.cast(), piece.byte_count, offset as i64)
+        },
+        // SAFETY: the descriptor is open, `array` has the layout of iovec (asserted above) and
+        // `count` elements, and the pieces are readable (the caller's promise).
+        (_, 0) => unsafe { libc::pwritev64(descriptor, array, count, offset as i64) },
+        // SAFETY: as above. Flags are asked for only where the offset fits (`keep_position_flags`).
+        _ => unsafe { libc::pwritev2(descriptor, array, count, offset as libc::off_t, rw_flags) },
     })
 }
 

@@ -6,11 +6,14 @@
 //!
 //! | file | of what |
 //! |---|---|
-//! | `unix` | files, pages: what all Unix systems share |
-//! | `linux` | what Linux adds: RWF_NOAPPEND, wiped pages, coarse clock, control groups |
+//! | `unix` | files, pages, signals: what all Unix systems share |
+//! | `linux` | what Linux adds: vectors, RWF_NOAPPEND, wiped pages, coarse clock, control groups |
+//! | `by_piece` | vectored writes where there are none |
 //! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
 //! | `windows` | all of it for Windows |
 
+#[cfg(not(target_os = "linux"))]
+mod by_piece;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(all(unix, not(target_os = "linux")))]
@@ -20,20 +23,26 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(not(target_os = "linux"))]
+pub(crate) use by_piece::write_pieces_at;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file, write_at,
+    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
+    write_at, write_pieces_at,
 };
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{
     fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file, write_at,
 };
 #[cfg(unix)]
-pub(crate) use unix::{inspect, leave_append_mode, map_zeroed, number, unmap};
+pub(crate) use unix::{
+    Descriptor, inspect, leave_append_mode, map_zeroed, number, unmap, with_signals_blocked,
+};
 #[cfg(windows)]
 pub(crate) use windows::{
-    fork_word, inspect, keep_position_flags, leave_append_mode, map_zeroed, memory_bytes,
-    memory_file, now_ns, number, sync, unmap, unnamed_file, write_at,
+    Descriptor, fork_word, inspect, keep_position_flags, leave_append_mode, map_zeroed,
+    memory_bytes, memory_file, now_ns, number, sync, unmap, unnamed_file, with_signals_blocked,
+    write_at,
 };
 
 /// What kind of file a descriptor is open on.

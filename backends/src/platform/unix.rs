@@ -1,4 +1,5 @@
-//! What all Unix systems share: asking about a file, append mode, pages, and a fork handler.
+//! What all Unix systems share: asking about a file, append mode, descriptors, pages, signals, and a
+//! fork handler.
 //!
 //! # Safety
 //! Calls of libc. Descriptors are borrowed from a `File`, so they are open during the call; ranges
@@ -8,8 +9,9 @@
 use std::{
     fs::File,
     io,
+    mem::{ManuallyDrop, MaybeUninit},
     os::{
-        fd::AsRawFd,
+        fd::{AsRawFd, FromRawFd, RawFd},
         unix::fs::{FileTypeExt, MetadataExt},
     },
     ptr::{NonNull, null_mut},
@@ -24,6 +26,7 @@ use crate::error::errno_of;
 /// Error numbers that only this crate needs.
 pub(crate) mod number {
     pub(crate) const ACCES: i32 = libc::EACCES;
+    pub(crate) const AGAIN: i32 = libc::EAGAIN;
     pub(crate) const INVAL: i32 = libc::EINVAL;
     pub(crate) const MFILE: i32 = libc::EMFILE;
     pub(crate) const NFILE: i32 = libc::ENFILE;
@@ -104,6 +107,40 @@ fn status_flags(file: &File) -> Result<i32, Errno> {
 fn has_positions(file: &File) -> bool {
     // SAFETY: the descriptor is open; the call moves nothing.
     unsafe { libc::lseek(file.as_raw_fd(), 0, libc::SEEK_CUR) >= 0 }
+}
+
+/// Names an open file to another thread. Does not keep it open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Descriptor(RawFd);
+
+impl Descriptor {
+    pub(crate) fn of(file: &File) -> Self {
+        Self(file.as_raw_fd())
+    }
+
+    /// The file, for the length of a call.
+    ///
+    /// # Safety
+    /// The file is open, and stays open for as long as the result is used.
+    pub(crate) unsafe fn file(self) -> ManuallyDrop<File> {
+        // SAFETY: the descriptor is open (the caller's promise), and never closed by its new owner.
+        ManuallyDrop::new(unsafe { File::from_raw_fd(self.0) })
+    }
+}
+
+/// Runs `body` with every signal blocked. A thread that it starts inherits that, from its first
+/// instruction on (pthread_sigmask(3)).
+pub(crate) fn with_signals_blocked<R>(body: impl FnOnce() -> R) -> R {
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: `all` is a signal set to fill.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: `all` was filled, and `before` is a signal set to write to.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+    let result = body();
+    // SAFETY: the call above wrote to `before`: it fails on an unknown operation only.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut()) };
+    result
 }
 
 /// Maps zeroed pages that take up room only where they were touched: mmap(2).

@@ -10,6 +10,7 @@ use std::{
     ffi::c_void,
     fs::File,
     io,
+    mem::ManuallyDrop,
     os::windows::{
         fs::FileExt,
         io::{AsRawHandle, FromRawHandle, RawHandle},
@@ -39,6 +40,8 @@ const GENERIC_WRITE: u32 = 0x4000_0000;
 pub(crate) mod number {
     /// ERROR_NETWORK_ACCESS_DENIED: told apart from [`PERM`] for the sake of distinct arms.
     pub(crate) const ACCES: i32 = 65;
+    /// ERROR_MAX_THRDS_REACHED.
+    pub(crate) const AGAIN: i32 = 164;
     /// ERROR_INVALID_PARAMETER.
     pub(crate) const INVAL: i32 = 87;
     /// ERROR_TOO_MANY_OPEN_FILES.
@@ -173,6 +176,30 @@ pub(crate) fn leave_append_mode(file: File) -> Result<File, Errno> {
     }
     // SAFETY: the handle is new and nobody else's.
     Ok(unsafe { File::from_raw_handle(handle) })
+}
+
+/// Names an open file to another thread. Does not keep it open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Descriptor(isize);
+
+impl Descriptor {
+    pub(crate) fn of(file: &File) -> Self {
+        Self(file.as_raw_handle() as isize)
+    }
+
+    /// The file, for the length of a call.
+    ///
+    /// # Safety
+    /// The file is open, and stays open for as long as the result is used.
+    pub(crate) unsafe fn file(self) -> ManuallyDrop<File> {
+        // SAFETY: the handle is open (the caller's promise), and never closed by its new owner.
+        ManuallyDrop::new(unsafe { File::from_raw_handle(self.0 as RawHandle) })
+    }
+}
+
+/// There are no signals: runs `body`.
+pub(crate) fn with_signals_blocked<R>(body: impl FnOnce() -> R) -> R {
+    body()
 }
 
 /// No such flag here.

@@ -17,19 +17,11 @@ use io_uring::{
     squeue::{Entry, SubmissionQueue},
     types::FsyncFlags,
 };
-use ringzero_core::{Errno, Executor, FileSlot, Outcome, Piece, Pieces, RequestId, SyncKind};
+use ringzero_core::{Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind};
 
 use super::{
     entry::{self, Source},
     targets::Targets,
-};
-
-// The array of a vectored write is handed over as it is.
-static_assertions::assert_eq_size!(Piece, libc::iovec);
-static_assertions::assert_eq_align!(Piece, libc::iovec);
-const _: () = {
-    assert!(std::mem::offset_of!(Piece, base) == std::mem::offset_of!(libc::iovec, iov_base));
-    assert!(std::mem::offset_of!(Piece, byte_count) == std::mem::offset_of!(libc::iovec, iov_len));
 };
 
 /// Fills the submission queue for the length of one call of the engine.
@@ -80,7 +72,7 @@ impl Executor for UringExecutor<'_> {
         };
         let entry = entry::write(target, source, pieces.byte_count(), offset, id);
         // SAFETY: bytes and array stay until the request is answered (`Executor::write`); layouts
-        // of `Piece` and `iovec` agree (asserted above).
+        // of `Piece` and `iovec` agree (asserted in `platform`).
         unsafe { self.push(&entry) }
     }
 

@@ -11,31 +11,30 @@
 //! | `executor`, `entry` | requests → entries |
 //! | `targets` | registered files and buffers |
 //! | `bound` | which thread may use a ring |
-//! | `driver` | one turn, with and without sleeping |
-//! | `lifecycle` | opening and closing; who frees the memory |
+//! | `transport` | all of them together, for the driver |
 
 mod bound;
-mod driver;
 mod entry;
 mod executor;
-mod lifecycle;
 mod ring;
 mod setup;
 mod targets;
+mod transport;
 
-use std::{fmt, fs::File, mem::ManuallyDrop, time::Duration};
-
-use ringzero_core::{
-    CompletionSink, Engine, FileStatus, IoFd, Stats, StorageIo, StorageIoError, StorageIoExt,
-};
+use std::fmt;
 
 use crate::{
-    config::Config, files::Purpose, fork::ProcessBound, memory::Region, registry::Registry,
-    report::Note, setup_error::SetupError,
+    config::Config,
+    driver::{Driver, interface::through_driver},
+    fork::ProcessBound,
+    memory::Region,
+    registry::Registry,
+    report::Note,
+    setup_error::SetupError,
 };
-use driver::{Driver, OnSignal};
 use ring::Ring;
 use targets::Targets;
+use transport::RingTransport;
 
 /// A backend that executes in the kernel, through io_uring. Linux only.
 ///
@@ -68,7 +67,7 @@ use targets::Targets;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct UringBackend {
-    driver: ProcessBound<Driver>,
+    driver: ProcessBound<Driver<RingTransport>>,
 }
 
 impl UringBackend {
@@ -91,35 +90,14 @@ impl UringBackend {
             notes.extend(registered.err().map(Note::BuffersNotRegistered));
         }
         let registry = Registry::new(config, region)?;
-        let driver = Driver {
-            ring,
-            targets,
-            owner,
-            drop_deadline: config.drop_deadline,
-            notes,
-            registry: ManuallyDrop::new(registry),
-        };
+        let transport = RingTransport { ring, targets, owner, notes };
+        let driver = Driver::new(config, transport, registry);
         Ok(Self { driver: ProcessBound::new(driver).map_err(SetupError::Memory)? })
     }
 
     /// What it does without, on this machine. No guarantee depends on it.
     pub fn notes(&self) -> &[Note] {
-        &self.driver.peek().notes
-    }
-
-    /// The driver, for a call that submits or starts: the calling thread is its user.
-    #[inline]
-    fn driver(&mut self) -> Result<&mut Driver, StorageIoError> {
-        let driver = self.driver.get_mut()?;
-        driver.enter()?;
-        Ok(driver)
-    }
-
-    /// The driver, for a call that only asks.
-    fn asked(&self) -> Result<&Driver, StorageIoError> {
-        let driver = self.driver.get()?;
-        driver.look()?;
-        Ok(driver)
+        &self.driver.peek().transport.notes
     }
 }
 
@@ -129,121 +107,15 @@ impl fmt::Debug for UringBackend {
     }
 }
 
-impl StorageIo for UringBackend {
-    type File = File;
-
-    fn register_fd(&mut self, file: File) -> Result<IoFd, StorageIoError> {
-        self.driver.get_mut()?.register(file, Purpose::WholeFile)
-    }
-
-    fn deregister_fd(&mut self, fd: IoFd) -> Result<(), StorageIoError> {
-        self.driver()?.deregister(fd)
-    }
-
-    #[inline]
-    fn submit_write(&mut self, fd: IoFd, data: &[u8], offset: u64) -> Result<u64, StorageIoError> {
-        self.driver()?.engine_mut().submit_write(fd, data, offset)
-    }
-
-    #[inline]
-    fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
-        self.driver()?.engine_mut().submit_append(fd, data)
-    }
-
-    #[inline]
-    fn submit_datasync(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
-        self.driver()?.engine_mut().submit_datasync(fd)
-    }
-
-    #[inline]
-    fn flush(&mut self) -> Result<usize, StorageIoError> {
-        let driver = self.driver()?;
-        if driver.engine().is_closed() {
-            return Err(StorageIoError::Closed);
-        }
-        driver.flush().map_err(StorageIoError::Io)
-    }
-
-    /// In the thread-bound mode it delivers nothing to another thread than the owner.
-    #[inline]
-    fn poll_completions(&mut self, out: &mut dyn CompletionSink) {
-        let Ok(driver) = self.driver() else { return };
-        if !driver.engine().is_closed() {
-            driver.turn();
-        }
-        driver.engine_mut().deliver(out);
-    }
-
-    #[inline]
-    fn pending_count(&self) -> usize {
-        self.driver.peek().engine().pending_count()
-    }
-}
-
-impl StorageIoExt for UringBackend {
-    type File = File;
-
-    fn wait(&mut self, min: usize, timeout: Option<Duration>) -> Result<usize, StorageIoError> {
-        let driver = self.driver()?;
-        if !driver.engine().is_closed() {
-            let until = timeout.and_then(lifecycle::deadline);
-            let is_enough = |engine: &Engine<_>| {
-                let deliverable = engine.deliverable();
-                deliverable >= min || deliverable == engine.pending_count()
-            };
-            driver.drive(until, OnSignal::Return, is_enough).map_err(StorageIoError::Io)?;
-            driver.release_idle();
-        }
-        Ok(driver.engine().deliverable())
-    }
-
-    fn tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
-        self.asked()?.engine().tail(fd)
-    }
-
-    fn room(&self, fd: IoFd) -> Result<u64, StorageIoError> {
-        self.asked()?.engine().room(fd)
-    }
-
-    fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
-        self.driver()?.engine_mut().resume_append(fd)
-    }
-
-    fn max_write(&self) -> usize {
-        self.driver.peek().engine().max_write()
-    }
-
-    fn can_accept(&self, fd: IoFd, len: usize) -> Result<(), StorageIoError> {
-        self.asked()?.engine().can_accept(fd, len)
-    }
-
-    fn register_segment(
-        &mut self,
-        file: File,
-        tail: u64,
-        limit: u64,
-    ) -> Result<IoFd, StorageIoError> {
-        self.driver.get_mut()?.register(file, Purpose::Segment { tail, limit })
-    }
-
-    fn stats(&self) -> Stats {
-        self.driver.peek().engine().stats()
-    }
-
-    fn file_status(&self, fd: IoFd) -> Result<FileStatus, StorageIoError> {
-        self.asked()?.registry.status(fd)
-    }
-
-    fn shutdown(&mut self, deadline: Duration) -> Result<(), StorageIoError> {
-        self.driver.get_mut()?.shutdown(deadline)
-    }
-}
+through_driver!(UringBackend);
 
 static_assertions::assert_impl_all!(UringBackend: Send, crate::Backend);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::{Ending, OnSignal};
+    use std::time::{Duration, Instant};
 
     /// A backend, or the reason why there is none on this machine.
     pub(super) fn backend(config: &Config) -> Option<UringBackend> {
@@ -255,5 +127,14 @@ mod tests {
             }
             Err(reason) => panic!("{reason}"),
         }
+    }
+
+    #[test]
+    fn a_drive_that_nothing_can_end_does_not_sleep() {
+        let Some(mut backend) = backend(&Config::default()) else { return };
+        let driver = backend.driver.enter().unwrap();
+        let begin = Instant::now();
+        assert_eq!(driver.drive(None, OnSignal::GoOn, |_| false), Ok(Ending::Stalled));
+        assert!(begin.elapsed() < Duration::from_secs(1));
     }
 }

@@ -24,21 +24,10 @@ use super::{
     setup::{Delivery, Made},
     targets::Targets,
 };
-use crate::error::errno_of;
+use crate::{driver::Wake, error::errno_of};
 
 /// The longest sleep, a hundred years: the kernel adds it to its clock of 64-bit nanoseconds.
 const LONGEST_SLEEP: Duration = Duration::from_secs(100 * 365 * 86_400);
-
-/// How a sleep ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wake {
-    /// There are completions, or the time is up, or a part of the entries was taken.
-    Look,
-    /// By a signal handler.
-    Signal,
-    /// The kernel is short of something; it did not sleep.
-    Busy,
-}
 
 pub(super) struct Ring {
     uring: IoUring,

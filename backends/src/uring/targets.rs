@@ -203,10 +203,11 @@ mod tests {
             println!("skipped: {:?}", backend.notes());
             return;
         }
-        let driver = backend.driver().unwrap();
+        let driver = backend.driver.enter().unwrap();
         let slot = driver.engine().file_slots().next().unwrap();
-        let target = driver.targets.of(slot).unwrap();
+        let targets = &driver.transport.targets;
+        let target = targets.of(slot).unwrap();
         assert_eq!((target.number, target.flags), (0, Flags::FIXED_FILE));
-        assert_eq!(driver.targets.buffers.byte_count, Config::default().limits.memory_bytes());
+        assert_eq!(targets.buffers.byte_count, Config::default().limits.memory_bytes());
     }
 }

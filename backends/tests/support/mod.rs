@@ -11,14 +11,14 @@ use ringzero::{Backend, Choice, Config, IoCompletion, StorageIo, open};
 
 /// Runs `test` on a fresh backend of each kind that works here; says so where one does not.
 pub(crate) fn on_each_backend(config: &Config, mut test: impl FnMut(&mut Box<dyn Backend>)) {
-    for backend in [Choice::Sync, Choice::Uring] {
+    for backend in [Choice::Sync, Choice::Worker, Choice::Uring] {
         match open(&Config { backend, ..*config }) {
             Ok(mut opened) => {
                 println!("on {}", opened.report);
                 test(&mut opened.io);
             }
             Err(reason) => {
-                assert_ne!(backend, Choice::Sync, "{reason}");
+                assert_eq!(backend, Choice::Uring, "{reason}");
                 println!("skipped on {backend:?}: {reason}");
             }
         }

@@ -50,7 +50,7 @@ pub(crate) fn backends() -> &'static [&'static str] {
             }
             output.status.success()
         };
-        ["uring", "sync"].into_iter().filter(works).collect()
+        ["uring", "worker", "sync"].into_iter().filter(works).collect()
     })
 }
 

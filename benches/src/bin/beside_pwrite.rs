@@ -17,7 +17,9 @@ use std::{
 };
 
 use clap::Parser;
-use ringzero::{Config, StorageIo, SyncBackend, UringBackend, to_io_error};
+use ringzero::{
+    Config, StorageIo, StorageIoExt, SyncBackend, UringBackend, WorkerBackend, to_io_error,
+};
 use ringzero_benches::{
     Failure,
     rounds::{median, ratios, spread},
@@ -26,7 +28,7 @@ use ringzero_benches::{
 
 const RECORD_BYTES: usize = 128;
 const SHAPE: Shape = Shape { window: 4_096, place: Place::Tail };
-const CONTESTANTS: [&str; 3] = ["pwrite", "sync backend", "io_uring backend"];
+const CONTESTANTS: [&str; 4] = ["pwrite", "sync backend", "worker backend", "io_uring backend"];
 const TMPFS: &str = "/dev/shm";
 
 #[derive(Parser)]
@@ -97,28 +99,31 @@ fn compare(arguments: &Arguments, directory: &Path, target: f64) -> Result<u32, 
 fn run(contestant: usize, directory: &Path, records: u64) -> Result<f64, Failure> {
     let file = tempfile::tempfile_in(directory)?;
     let copy = file.try_clone()?;
-    let begin;
-    match contestant {
+    let config = Config::default();
+    let seconds = match contestant {
         0 => {
-            begin = Instant::now();
+            let begin = Instant::now();
             workload::run_pwrite::<RECORD_BYTES>(&file, SHAPE, records)?;
+            begin.elapsed().as_secs_f64()
         }
-        1 => {
-            let mut io = SyncBackend::new(&Config::default())?;
-            let fd = io.register_fd(file).map_err(to_io_error)?;
-            begin = Instant::now();
-            workload::run::<RECORD_BYTES>(&mut io, fd, SHAPE, records)?;
-        }
-        _ => {
-            let mut io = UringBackend::new(&Config::default())?;
-            let fd = io.register_fd(file).map_err(to_io_error)?;
-            begin = Instant::now();
-            workload::run::<RECORD_BYTES>(&mut io, fd, SHAPE, records)?;
-        }
-    }
-    let seconds = begin.elapsed().as_secs_f64();
+        1 => through(SyncBackend::new(&config)?, file, records)?,
+        2 => through(WorkerBackend::new(&config)?, file, records)?,
+        _ => through(UringBackend::new(&config)?, file, records)?,
+    };
     check(&copy, records)?;
     Ok(records as f64 / seconds)
+}
+
+/// Seconds for the records through a backend.
+fn through(
+    mut io: impl StorageIo + StorageIoExt,
+    file: File,
+    records: u64,
+) -> Result<f64, Failure> {
+    let fd = io.register_fd(file).map_err(to_io_error)?;
+    let begin = Instant::now();
+    workload::run::<RECORD_BYTES>(&mut io, fd, SHAPE, records)?;
+    Ok(begin.elapsed().as_secs_f64())
 }
 
 /// Every byte is there, and no more.

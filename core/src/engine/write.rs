@@ -22,7 +22,7 @@ impl<S: Storage> Engine<S> {
     ///
     /// # Errors
     /// As there.
-    #[inline]
+    #[inline(always)]
     pub fn submit_write(
         &mut self,
         fd: IoFd,
@@ -145,7 +145,7 @@ impl<S: Storage> Engine<S> {
     }
 
     /// The request of one write was answered with success. Its record is `Done` already.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write_succeeded(&mut self, index: u32, write: Operation) {
         let slot = u32::from(write.file);
         let file = self.files.records.at_mut(slot);

@@ -276,7 +276,7 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     }
 
     /// Gives back `count` references to one block, and returns the next block of its chain.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release_references(
         &mut self,
         packing: &mut Packing,

@@ -53,7 +53,7 @@ impl CompletionQueue {
     }
 
     /// Queues the `count` records from `first` to `last`, linked by `next`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_chain<T: Finished, S: Slots<T>>(
         &mut self,
         records: &mut Records<T, S>,

@@ -191,11 +191,14 @@ impl<F: Fixture<File = File>> Load<F> {
         }
     }
 
-    /// Submits what takes a disk a while, and waits for it.
+    /// Ten times: submits what takes a disk a while, and waits for it.
     pub(crate) fn wait(&mut self) {
-        let submitted = self.io.submit_datasync(self.files.disk).is_ok();
-        self.tally.accepted += u64::from(submitted);
-        let waited = self.io.wait(1, Some(Duration::from_secs(1)));
-        self.tally.strange += u64::from(!submitted || waited.is_err());
+        for _ in 0..10 {
+            let submitted = self.io.submit_datasync(self.files.disk).is_ok();
+            self.tally.accepted += u64::from(submitted);
+            let waited = self.io.wait(1, Some(Duration::from_secs(1)));
+            self.tally.strange += u64::from(!submitted || waited.is_err());
+            self.finish();
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! | io_uring | io_uring_enter with min_complete 0 |
 //! | ", thread-bound | also io_uring_register, to enable the ring: in the first call, never again |
 //! | ", SQPOLL | io_uring_enter with min_complete 0 and IORING_ENTER_SQ_WAKEUP |
-//! | worker | futex, to wake one thread of this process |
+//! | worker | futex, to wake one thread of this process; none while that thread is busy |
 //! | sync | pwrite64, pwritev2, fdatasync, fsync: it executes inside the call |
 //!
 //! clock_gettime(2) is read without a call (vdso(7)); where it were one, these tests would say so.
@@ -31,16 +31,25 @@
 
 mod load;
 
-use std::{collections::BTreeMap, fs::File, io, thread};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io, thread,
+    time::{Duration, Instant},
+};
 
 use load::{Load, Tally};
+use ringzero_core::{StorageIo, StorageIoExt};
 use ringzero_tests::{
     confine::{
         skip,
+        volume::{FileSystem, Volume},
         watch::{Allowed, Call, Watch, all, argument},
     },
     conformance,
-    fixture::Fixture,
+    fixture::{Fixture, Setup},
+    real::{Mode, Real, Worker, WorkerFew},
+    session::{PATIENCE, Session},
 };
 
 const ACCEPTED: u64 = 8_000;
@@ -57,7 +66,7 @@ fn allowed(name: &str) -> Allowed {
         "sync" => [libc::SYS_pwrite64, libc::SYS_pwritev2, libc::SYS_fdatasync, libc::SYS_fsync]
             .map(|number| (number, vec![]))
             .into(),
-        "worker" => {
+        "worker" | "worker, three threads" => {
             let wake = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as u64;
             let rule = all(vec![argument(1, WHOLE, wake), argument(2, WHOLE, 1)]);
             [(libc::SYS_futex, vec![rule])].into()
@@ -118,8 +127,8 @@ fn a_call_that_is_not_allowed_is_caught<F: Fixture<File = File>>() {
 
 fn a_wait_is_caught<F: Fixture<File = File>>() {
     let Some((calls, tally)) = watched::<F>(allowed(F::NAME), Load::wait) else { return };
-    println!("{}: {calls:?}", F::NAME);
-    assert_eq!(tally.strange, 0);
+    println!("{}: {} of 10 waits slept", F::NAME, calls.len());
+    assert_eq!((tally.succeeded, tally.strange), (10, 0));
     let waits = |call: &Call| match call.number {
         libc::SYS_io_uring_enter => call.arguments[2] == 1,
         libc::SYS_futex => true,
@@ -154,6 +163,58 @@ fn a_batch_of_appends_takes_few_calls<F: Fixture<File = File>>() {
     // it gets a core.
     let is_bounded = F::NAME == "uring, sqpoll" || enters + wakes <= BATCHES * 2;
     assert!(is_bounded, "{}: {enters} enters, {wakes} wakes", F::NAME);
+}
+
+/// What a worker that is in a call of its own costs those who hand it more: nothing. Once it sleeps,
+/// one call wakes it.
+fn a_busy_worker_is_not_woken<M: Mode>() {
+    let on_thread = || -> io::Result<()> {
+        let volume = Volume::mount(FileSystem::Ext4)?;
+        let mut directory = volume.directory();
+        // Its removal would wait for the thaw.
+        directory.disable_cleanup(true);
+        let mut s = Session::over(Real::<M>::in_directory(directory), &Setup::default());
+        let fd = s.open("file", &[]);
+        let stall = volume.stall();
+        s.write(fd, b"begun", 0).unwrap();
+        assert_eq!(s.io.wait(1, Some(Duration::from_millis(100))), Ok(0), "it does not stall");
+
+        let watch = Watch::outside(Allowed::new())?;
+        let mut refused = 0;
+        for offset in 1..2_000 {
+            refused += u64::from(s.io.submit_write(fd, b"behind it", offset * 16).is_err());
+            assert!(s.io.flush().is_ok() && s.io.pending_count() > 0);
+            s.io.poll_completions(&mut heapless::Vec::<_, 4>::new());
+        }
+        let calls = watch.take();
+        assert!(calls.is_empty(), "{}: {} calls, the first {:?}", M::NAME, calls.len(), calls[0]);
+        assert!(refused > 0, "control: it was busy all the time");
+
+        drop(stall);
+        let begin = Instant::now();
+        loop {
+            // It has little left to do, and goes to sleep.
+            thread::sleep(Duration::from_millis(5));
+            s.io.poll_completions(&mut Vec::new());
+            watch.take();
+            let is_accepted = s.io.submit_write(fd, b"woken", 0).is_ok() && s.io.flush().is_ok();
+            let wakes = watch.take().iter().filter(|call| call.number == libc::SYS_futex).count();
+            assert!(wakes <= 1 && begin.elapsed() < PATIENCE, "{}: {wakes} wakes", M::NAME);
+            if is_accepted && wakes == 1 {
+                return Ok(());
+            }
+        }
+    };
+    let result = thread::scope(|scope| scope.spawn(on_thread).join().expect("did not panic"));
+    if let Err(reason) = result {
+        skip(format!("{}: {reason}", M::NAME));
+    }
+}
+
+#[test]
+fn a_busy_worker_is_not_woken_and_one_that_sleeps_is() {
+    a_busy_worker_is_not_woken::<Worker>();
+    a_busy_worker_is_not_woken::<WorkerFew>();
 }
 
 conformance!(

@@ -24,6 +24,7 @@ const HOUSES: &[House] = &[
             ("limits", 0),
             ("memory", 0),
             ("slots", 0),
+            ("handoff", 1),
             ("table", 1),
             ("engine", 2),
             ("boxed", 2),
@@ -44,13 +45,15 @@ const HOUSES: &[House] = &[
             ("setup_error", 1),
             ("registry", 2),
             ("storage_io", 2),
-            ("sync", 3),
-            ("uring", 3),
-            ("probe", 4),
-            ("open", 5),
-            ("ring", 5),
-            ("ring_absent", 5),
-            ("ring_linux", 5),
+            ("driver", 3),
+            ("sync", 4),
+            ("uring", 4),
+            ("worker", 4),
+            ("probe", 5),
+            ("open", 6),
+            ("ring", 6),
+            ("ring_absent", 6),
+            ("ring_linux", 6),
         ],
     },
 ];
@@ -58,7 +61,7 @@ const HOUSES: &[House] = &[
 /// An import of everything at the root, which would name any module.
 const EVERYTHING: &str = "*";
 
-const STRANGERS: &[(&str, &str)] = &[("sync", "uring")];
+const STRANGERS: &[(&str, &str)] = &[("sync", "uring"), ("sync", "worker"), ("uring", "worker")];
 
 impl House {
     fn floor(&self, module: &str) -> Option<u32> {

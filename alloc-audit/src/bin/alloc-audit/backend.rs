@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use ringzero::{
-    Backend, Choice, Config, Limits, SyncBackend, UringConfig, UringMode, open as open_and_try,
+    Backend, Choice, Config, Limits, SyncBackend, UringConfig, UringMode, WorkerBackend,
+    WorkerConfig, open as open_and_try,
 };
 
 use crate::platform;
@@ -60,6 +61,12 @@ impl Column {
         Self { name, binding, execution: Execution::Queued, config }
     }
 
+    fn worker(name: &'static str, threads: u32) -> Self {
+        let worker = WorkerConfig { threads };
+        let config = Config { worker, backend: Choice::Worker, ..sync_config() };
+        Self { name, binding: Binding::None, execution: Execution::Queued, config }
+    }
+
     /// A new backend that nothing was submitted to, so that the workload's first submission is the
     /// first of all.
     ///
@@ -68,6 +75,10 @@ impl Column {
     pub(crate) fn build(&self) -> Result<Box<dyn Backend>, String> {
         match self.config.backend {
             Choice::Uring => platform::uring(&self.config),
+            Choice::Worker => match WorkerBackend::new(&self.config) {
+                Ok(backend) => Ok(Box::new(backend)),
+                Err(reason) => Err(reason.to_string()),
+            },
             _ => match SyncBackend::new(&self.config) {
                 Ok(backend) => Ok(Box::new(backend)),
                 Err(reason) => Err(reason.to_string()),
@@ -90,11 +101,13 @@ fn sync_config() -> Config {
 }
 
 /// Every backend in every mode. The short submission queues fill up within a flush.
-pub(crate) fn all() -> [Column; 5] {
+pub(crate) fn all() -> [Column; 7] {
     let uring = UringConfig::default();
     let polled = UringMode::SqPoll { idle: Duration::from_millis(20) };
     [
         sync(),
+        Column::worker("worker", 1),
+        Column::worker("three workers", 3),
         Column::uring("io_uring", Binding::None, uring),
         Column::uring(
             "thread-bound",

@@ -1,0 +1,153 @@
+//! The traits of `ringzero_core` for a backend with a [`Driver`]: [`through_driver!`].
+//!
+//! A macro, because the traits are another crate's: nothing here may implement them for every
+//! backend at once. A backend is a struct with one field, `driver: ProcessBound<Driver<_>>`.
+//! Submissions, starts and closing are a use by the calling thread; registration and questions are
+//! not.
+
+use ringzero_core::StorageIoError;
+
+use super::{Driver, Transport};
+use crate::fork::ProcessBound;
+
+impl<T: Transport> ProcessBound<Driver<T>> {
+    /// The driver, for a call that submits or starts: the calling thread is its user.
+    #[inline]
+    pub(crate) fn enter(&mut self) -> Result<&mut Driver<T>, StorageIoError> {
+        let driver = self.get_mut()?;
+        driver.transport.enter()?;
+        Ok(driver)
+    }
+
+    /// The driver, for a registration.
+    pub(crate) fn register(&mut self) -> Result<&mut Driver<T>, StorageIoError> {
+        let driver = self.get_mut()?;
+        driver.transport.look()?;
+        Ok(driver)
+    }
+
+    /// The driver, for a call that only asks.
+    pub(crate) fn look(&self) -> Result<&Driver<T>, StorageIoError> {
+        let driver = self.get()?;
+        driver.transport.look()?;
+        Ok(driver)
+    }
+}
+
+/// `StorageIo` and `StorageIoExt` for a backend whose field `driver` is a `ProcessBound<Driver>`.
+macro_rules! through_driver {
+    ($backend:ty) => {
+        const _: () = {
+            use ringzero_core::{
+                CompletionSink, FileStatus, IoFd, Stats, StorageIo, StorageIoError, StorageIoExt,
+            };
+            use std::{fs::File, time::Duration};
+            use $crate::files::Purpose;
+
+            impl StorageIo for $backend {
+                type File = File;
+
+                fn register_fd(&mut self, file: File) -> Result<IoFd, StorageIoError> {
+                    self.driver.register()?.register(file, Purpose::WholeFile)
+                }
+
+                fn deregister_fd(&mut self, fd: IoFd) -> Result<(), StorageIoError> {
+                    self.driver.enter()?.deregister(fd)
+                }
+
+                #[inline]
+                fn submit_write(
+                    &mut self,
+                    fd: IoFd,
+                    data: &[u8],
+                    offset: u64,
+                ) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_write(fd, data, offset)
+                }
+
+                #[inline]
+                fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_append(fd, data)
+                }
+
+                #[inline]
+                fn submit_datasync(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_datasync(fd)
+                }
+
+                #[inline]
+                fn flush(&mut self) -> Result<usize, StorageIoError> {
+                    self.driver.enter()?.flush()
+                }
+
+                /// Delivers nothing to a thread that may not use the backend.
+                #[inline]
+                fn poll_completions(&mut self, out: &mut dyn CompletionSink) {
+                    if let Ok(driver) = self.driver.enter() {
+                        driver.poll(out);
+                    }
+                }
+
+                #[inline]
+                fn pending_count(&self) -> usize {
+                    self.driver.peek().engine().pending_count()
+                }
+            }
+
+            impl StorageIoExt for $backend {
+                type File = File;
+
+                fn wait(
+                    &mut self,
+                    min: usize,
+                    timeout: Option<Duration>,
+                ) -> Result<usize, StorageIoError> {
+                    self.driver.enter()?.wait(min, timeout)
+                }
+
+                fn tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+                    self.driver.look()?.engine().tail(fd)
+                }
+
+                fn room(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+                    self.driver.look()?.engine().room(fd)
+                }
+
+                fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().resume_append(fd)
+                }
+
+                fn max_write(&self) -> usize {
+                    self.driver.peek().engine().max_write()
+                }
+
+                fn can_accept(&self, fd: IoFd, len: usize) -> Result<(), StorageIoError> {
+                    self.driver.look()?.engine().can_accept(fd, len)
+                }
+
+                fn register_segment(
+                    &mut self,
+                    file: File,
+                    tail: u64,
+                    limit: u64,
+                ) -> Result<IoFd, StorageIoError> {
+                    self.driver.register()?.register(file, Purpose::Segment { tail, limit })
+                }
+
+                fn stats(&self) -> Stats {
+                    self.driver.peek().engine().stats()
+                }
+
+                fn file_status(&self, fd: IoFd) -> Result<FileStatus, StorageIoError> {
+                    self.driver.look()?.status(fd)
+                }
+
+                fn shutdown(&mut self, deadline: Duration) -> Result<(), StorageIoError> {
+                    self.driver.enter()?.shutdown(deadline)
+                }
+            }
+        };
+    };
+}
+
+pub(crate) use through_driver;

@@ -1,0 +1,95 @@
+//! What travels between the caller's thread and an I/O thread: [`Request`] and [`Answer`].
+//!
+//! Plain data that fits the slots of a queue: a request names its file by descriptor and its bytes
+//! by address, and owns neither.
+//!
+//! # Safety
+//! A request is carried out as long as its file is open and its bytes are in place. Who keeps them
+//! so until the answer: the engine for bytes and arrays (`Executor::write`), the files' table for
+//! descriptors, and the driver for both when a backend ends: it leaks them while a thread may still
+//! carry out a request (`Transport::retire`, `Transport::needs_descriptor`).
+#![allow(unsafe_code)]
+
+use std::slice;
+
+use ringzero_core::{FileSlot, Outcome, Piece, Pieces, RequestId, SyncKind};
+
+use crate::platform::{self, Descriptor};
+
+/// How a request names its file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    pub(super) descriptor: Descriptor,
+    /// Flags of pwritev2(2) for its writes.
+    pub(super) rw_flags: i32,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Job {
+    /// Writes one piece at an offset.
+    Piece(Piece, u64),
+    /// Writes several pieces at an offset: the address of their array, and how many.
+    Array(*const Piece, u32, u64),
+    Sync(SyncKind),
+}
+
+impl Job {
+    /// To write `pieces` at `offset`.
+    #[inline]
+    pub(super) const fn write(pieces: Pieces<'_>, offset: u64) -> Self {
+        match pieces.as_raw() {
+            [piece] => Self::Piece(*piece, offset),
+            array => Self::Array(array.as_ptr(), array.len() as u32, offset),
+        }
+    }
+}
+
+/// On its way to an I/O thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) id: RequestId,
+    pub(super) file: FileSlot,
+    pub(super) target: Target,
+    pub(super) job: Job,
+}
+
+// SAFETY: the addresses are of memory that belongs to no thread and is only read, and only while
+// the request is carried out.
+unsafe impl Send for Request {}
+
+/// On its way back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    pub(super) id: RequestId,
+    pub(super) file: FileSlot,
+    pub(super) outcome: Outcome,
+}
+
+impl Request {
+    /// Does it, and says what the operating system said.
+    ///
+    /// # Safety
+    /// The file is open and the bytes, and the array, are in place until this returns.
+    pub(super) unsafe fn carry_out(&self) -> Answer {
+        let Self { id, file, target, job } = *self;
+        let Target { descriptor, rw_flags } = target;
+        // SAFETY: the file is open (the caller's promise).
+        let open = unsafe { descriptor.file() };
+        let outcome = match job {
+            Job::Sync(kind) => platform::sync(&open, kind),
+            Job::Piece(piece, offset) => {
+                let pieces = slice::from_ref(&piece);
+                // SAFETY: the bytes are in place (the caller's promise).
+                unsafe { platform::write_pieces_at(&open, pieces, offset, rw_flags) }
+            }
+            Job::Array(array, count, offset) => {
+                // SAFETY: the array is in place (the caller's promise), of `count` elements.
+                let pieces = unsafe { slice::from_raw_parts(array, count as usize) };
+                // SAFETY: the bytes are in place (the caller's promise).
+                unsafe { platform::write_pieces_at(&open, pieces, offset, rw_flags) }
+            }
+        };
+        Answer { id, file, outcome }
+    }
+}

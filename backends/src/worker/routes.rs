@@ -1,0 +1,88 @@
+//! [`Routes`]: how requests name a file, and which I/O thread they go to.
+//!
+//! A file with requests in flight stays with its thread; one without goes to the thread that has
+//! the fewest. So a file that hangs holds one thread and no second one, and a file that begins
+//! something new avoids it, while there is another.
+//!
+//! Worked example, two threads: file A has 3 requests on thread 0 and hangs. File B, idle, goes to
+//! thread 1, which has none; so does file C a moment later, since 1 is less than 3. Had C been
+//! behind A on thread 0 when A began to hang, it would hang with it.
+//!
+//! Knows nothing of queues or threads but their numbers.
+
+use ringzero_core::FileSlot;
+
+use super::message::Target;
+
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    target: Option<Target>,
+    /// Of the requests in flight.
+    thread: usize,
+    in_flight: u32,
+}
+
+/// One route per slot.
+#[derive(Debug)]
+pub(super) struct Routes {
+    files: Box<[Route]>,
+}
+
+impl Routes {
+    /// No file, of `count` at most.
+    pub(super) fn new(count: u32) -> Self {
+        let none = Route { target: None, thread: 0, in_flight: 0 };
+        Self { files: vec![none; count as usize].into() }
+    }
+
+    pub(super) fn attach(&mut self, slot: FileSlot, target: Target) {
+        if let Some(route) = self.files.get_mut(slot.index()) {
+            route.target = Some(target);
+        }
+    }
+
+    pub(super) fn detach(&mut self, slot: FileSlot) {
+        if let Some(route) = self.files.get_mut(slot.index()) {
+            route.target = None;
+        }
+    }
+
+    /// How the next request of a file names it, and the number of the thread it goes to; `loads`
+    /// are the requests in flight of each thread. `None` if there is no such file.
+    #[inline]
+    pub(super) fn choose(
+        &mut self,
+        slot: FileSlot,
+        loads: impl Iterator<Item = u32>,
+    ) -> Option<(Target, usize)> {
+        let route = self.files.get_mut(slot.index())?;
+        let target = route.target?;
+        if route.in_flight == 0 {
+            let least = loads.enumerate().min_by_key(|(_, load)| *load);
+            route.thread = least.map_or(0, |(thread, _)| thread);
+        }
+        Some((target, route.thread))
+    }
+
+    /// A request of the file went to the thread chosen for it.
+    #[inline]
+    pub(super) fn sent(&mut self, slot: FileSlot) {
+        if let Some(route) = self.files.get_mut(slot.index()) {
+            route.in_flight += 1;
+        }
+    }
+
+    /// A request of the file was answered.
+    #[inline]
+    pub(super) fn answered(&mut self, slot: FileSlot) {
+        if let Some(route) = self.files.get_mut(slot.index()) {
+            route.in_flight -= 1;
+        }
+    }
+
+    /// The thread that has requests of the file.
+    pub(super) fn thread_of(&self, slot: FileSlot) -> Option<usize> {
+        let route = self.files.get(slot.index())?;
+        (route.in_flight > 0).then_some(route.thread)
+    }
+}
