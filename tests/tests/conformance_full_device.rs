@@ -2,6 +2,12 @@
 //!
 //! Records are no multiple of a page, so that the failing one is written in part: its request ends
 //! short, its rest goes out again and fails, and what it left behind is cut off.
+//!
+//! # Mutations
+//! | removed | red, in every mode |
+//! |---|---|
+//! | EFBIG keeps the file usable | `a_file_that_may_not_grow_..` |
+//! | closing cuts back | both |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

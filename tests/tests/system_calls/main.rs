@@ -23,6 +23,9 @@
 //! | io_uring: a poll yields; a flush prints (`--nocapture`) | the same, and the other three |
 //! | io_uring: the clock is read with a system call | the same, and the other three |
 //! | sync: a write asks for the size first | the same, and two others |
+//! | worker: a poll sleeps for a moment | the same, and the other three but `a_wait_is_caught` |
+//! | worker: a futex per flush, whether it sleeps or not | `a_busy_worker_is_not_woken_..` |
+//! | worker: it is unparked whether it sleeps or not | nothing: std's unpark makes no call then |
 //! | io_uring: enters with nothing queued | not here: `uring_enters` of the package `ringzero` |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
