@@ -16,12 +16,13 @@
 //! | 4 order | `conformance_order` |
 //! | 5 append | `conformance_append`, `_append_failure`, `_full_device` |
 //! | 6 datasync | `conformance_sync`, `_groups`, `_threads` (a slow file) |
-//! | 7 failure | `conformance_failure`, `conformance_full_device` |
+//! | 7 failure | `conformance_failure`, `_full_device`, `_thin_device`, `_no_workers` |
 //! | 8 bounds and shares | `conformance_bounds` |
 //! | 9 handles and kinds of files | `conformance_handles`, `conformance_kinds` |
-//! | 10, 11 closing, shutdown, drop, memory | `conformance_close`, `conformance_deadlines` |
+//! | 10, 11 closing, shutdown, drop, memory | `conformance_close`, `_deadlines`, `_frozen` |
 //! | 12 polls make progress | `conformance_acceptance` (allocation, panics: other packages) |
-//! | 13 threads and forks | `conformance_threads` |
+//! | 12 no system call that waits | `system_calls` |
+//! | 13 threads and forks | `conformance_threads`, `conformance_frozen` |
 //! | all of them | `random_faults` (the [`model`]), `random_equal`, `seed_client` |
 //!
 //! # Modules

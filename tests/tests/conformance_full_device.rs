@@ -12,7 +12,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
-use std::{env, ffi::OsStr};
+use std::{env, path::Path};
 
 use ringzero_core::{Errno, IoFd, Limits, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
@@ -130,28 +130,25 @@ fn a_device_that_is_full_leaves_exact_bookkeeping<F: OfMode>() {
     a_full_device::<F::Mode>();
 }
 
-/// Where a child makes its files.
-const FOLDER: &str = "RINGZERO_TEST_FOLDER";
-
 /// In child processes that may not grow files beyond the limit and ignore SIGXFSZ: where files are
 /// as a rule, on ext4 and on XFS.
 fn a_file_that_may_not_grow_leaves_exact_bookkeeping<F: OfMode>() {
     if let Err(reason) = F::at(Place::Disk) {
         return skip(format!("{}: {reason}", F::NAME));
     }
-    if let Some(folder) = env::var_os(FOLDER) {
+    if let Some(folder) = child::folder() {
         return may_not_grow::<F::Mode>(&folder);
     }
-    child::passes(&[(FOLDER, env::temp_dir().as_ref())]);
+    child::passes_in(&env::temp_dir());
     for kind in FileSystem::ALL {
         match Volume::mount(kind) {
-            Ok(volume) => child::passes(&[(FOLDER, volume.path().as_ref())]),
+            Ok(volume) => child::passes_in(&volume.path()),
             Err(reason) => skip(format!("no {kind}: {reason}")),
         }
     }
 }
 
-fn may_not_grow<M: Mode>(folder: &OsStr) {
+fn may_not_grow<M: Mode>(folder: &Path) {
     child::limit_file_size(LIMIT as u64);
     let directory = TempDir::new_in(folder).unwrap();
     let mut s = Session::over(Real::<M>::in_directory(directory), &setup());

@@ -16,7 +16,11 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
-use std::{env, fs::File, path::PathBuf, time::Instant};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use ringzero::SetupError;
 use ringzero_core::{Errno, IoCompletion, StorageIo, StorageIoError, StorageIoExt};
@@ -31,15 +35,16 @@ use ringzero_tests::{
     session::PATIENCE,
 };
 
-const FOLDER: &str = "RINGZERO_TEST_FOLDER";
 const DATA: &[u8] = b"nobody carries this out";
 /// Sent once, and then sent again.
 const MOST_REQUESTS: u64 = 1 + 16;
 
 /// A backend, files and readers of them, in a process that has become nobody and may have no more
 /// threads for now. Root opened the files; `None` without root.
-fn confined<M: Mode>(names: [&str; 2]) -> Option<(M::Backend, [File; 2], [File; 2])> {
-    let folder = PathBuf::from(env::var_os(FOLDER).unwrap());
+fn confined<M: Mode>(
+    folder: &Path,
+    names: [&str; 2],
+) -> Option<(M::Backend, [File; 2], [File; 2])> {
     let open = |name: &str| {
         File::options().read(true).write(true).create(true).truncate(true).open(folder.join(name))
     };
@@ -90,22 +95,22 @@ fn finish(io: &mut impl StorageIo) -> Vec<i32> {
 }
 
 /// Runs `body` in a child over an ext4 of its own.
-fn in_child<F: OfMode>(body: impl FnOnce()) {
-    if child::is_child() {
-        return body();
+fn in_child<F: OfMode>(body: impl FnOnce(PathBuf)) {
+    if let Some(folder) = child::folder() {
+        return body(folder);
     }
     if let Err(reason) = F::at(Place::Disk) {
         return skip(format!("{}: {reason}", F::NAME));
     }
     match Volume::mount(FileSystem::Ext4) {
-        Ok(volume) => child::passes(&[(FOLDER, volume.path().as_ref())]),
+        Ok(volume) => child::passes_in(&volume.path()),
         Err(reason) => skip(format!("no loop-mounted ext4: {reason}")),
     }
 }
 
 fn without_workers_writes_end_in_eio_and_syncs_fail_the_file<F: OfMode>() {
-    in_child::<F>(|| {
-        let confined = confined::<F::Mode>(["written", "synced"]);
+    in_child::<F>(|folder| {
+        let confined = confined::<F::Mode>(&folder, ["written", "synced"]);
         let Some((mut io, [written, synced], readers)) = confined else { return };
         let eio = -Errno::IO.number();
         let works = !needs_workers::<F>();
@@ -137,8 +142,8 @@ fn without_workers_writes_end_in_eio_and_syncs_fail_the_file<F: OfMode>() {
 }
 
 fn a_write_succeeds_if_workers_come_back_in_time<F: OfMode>() {
-    in_child::<F>(|| {
-        let confined = confined::<F::Mode>(["log", "other"]);
+    in_child::<F>(|folder| {
+        let confined = confined::<F::Mode>(&folder, ["log", "other"]);
         let Some((mut io, [log, _], [reader, _])) = confined else { return };
         let log = io.register_fd(log).unwrap();
         io.submit_append(log, DATA).unwrap();

@@ -1,7 +1,7 @@
 //! Tests that change limits of the process: they run themselves again in a child process.
 //!
-//! Two ways: [`run`] gives back one line that the child says; [`passes`] makes the child's verdict
-//! that of the test. The child is a fresh process of the same binary, not a fork: it inherits no
+//! Two ways: [`run`] gives back one line that the child says; [`passes_in`] makes the child's
+//! verdict that of the test. The child is a fresh process of the same binary, not a fork: it inherits no
 //! threads and no locks.
 //!
 //! # Safety
@@ -9,14 +9,14 @@
 #![allow(unsafe_code)]
 
 use std::{
-    env,
-    ffi::OsStr,
-    io,
-    process::{Command, Output},
+    env, io,
+    path::{Path, PathBuf},
+    process::Command,
     thread,
 };
 
 const MARK: &str = "RINGZERO_TEST_CHILD";
+const FOLDER: &str = "RINGZERO_TEST_FOLDER";
 const ANSWER: &str = "child says: ";
 
 /// Whether this process is the child.
@@ -24,13 +24,16 @@ pub fn is_child() -> bool {
     env::var_os(MARK).is_some()
 }
 
-fn start(test: &str, variables: &[(&str, &OsStr)]) -> Output {
-    Command::new(env::current_exe().expect("a path"))
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(MARK, "1")
-        .envs(variables.iter().copied())
-        .output()
-        .expect("started")
+/// Where the child makes its files; `None` in the parent. See [`passes_in`].
+pub fn folder() -> Option<PathBuf> {
+    is_child().then(|| env::var_os(FOLDER).expect("of the parent").into())
+}
+
+/// This binary again, with the test named `test` only.
+fn command(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("a path"));
+    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(MARK, "1");
+    command
 }
 
 /// Runs the test named `test` of this binary again, as a child, and returns what it said.
@@ -38,7 +41,7 @@ fn start(test: &str, variables: &[(&str, &OsStr)]) -> Output {
 /// # Panics
 /// If it said nothing.
 pub fn run(test: &str) -> String {
-    let output = start(test, &[]);
+    let output = command(test).output().expect("started");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let answer = text.split_once(ANSWER).and_then(|(_, rest)| rest.lines().next());
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -52,16 +55,16 @@ pub fn answer(answer: &str) -> ! {
     std::process::exit(0)
 }
 
-/// Runs the calling test again, as a child that sees `variables` in its environment, and prints
-/// what it printed.
+/// Runs the calling test again, as a child that finds `at` in [`folder`], and prints what it
+/// printed.
 ///
 /// # Panics
 /// If it did not pass. If the calling thread has no test's name: tests run on threads of their own
 /// unless only one may run at a time.
-pub fn passes(variables: &[(&str, &OsStr)]) {
+pub fn passes_in(at: &Path) {
     let thread = thread::current();
     let test = thread.name().filter(|name| *name != "main").expect("more than one test thread");
-    let output = start(test, variables);
+    let output = command(test).env(FOLDER, at).output().expect("started");
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     println!("{text}");
