@@ -70,7 +70,8 @@ macro_rules! worker_mode {
             const IS_INLINE: bool = false;
 
             fn build(config: &Config) -> Result<WorkerBackend, SetupError> {
-                WorkerBackend::new(&Config { worker: WorkerConfig { threads: $threads }, ..*config })
+                let worker = WorkerConfig { threads: $threads };
+                WorkerBackend::new(&Config { worker, ..*config })
             }
         }
     };

@@ -108,11 +108,10 @@ impl<T: Transport> Driver<T> {
         let slots: Vec<_> = self.engine().file_slots().collect();
         let mut cut_back = Ok(());
         for slot in slots {
-            // A file with I/O under way is closed, but not cut: what is written then is unknown.
             if self.engine().is_idle(slot) {
                 cut_back = cut_back.and(self.release(slot));
             } else {
-                self.abandon_file(slot);
+                self.abandon(slot);
             }
         }
         if all_ended.is_err() {
@@ -121,15 +120,12 @@ impl<T: Transport> Driver<T> {
         all_ended.and(cut_back)
     }
 
-    /// Lets go of a file with I/O under way. What the executor has begun keeps the open file by
-    /// itself; what it may still begin needs the descriptor, which is then leaked.
-    fn abandon_file(&mut self, slot: FileSlot) {
-        let needs_descriptor = self.transport.needs_descriptor(slot);
+    /// Lets go of a file with I/O under way, and leaks its descriptor: close(2) may wait for that
+    /// I/O (it does on NFS and FUSE), and a request that the executor still begins may name it. It
+    /// is not cut back either: what is written then is unknown.
+    fn abandon(&mut self, slot: FileSlot) {
         self.transport.detach(slot);
-        let entry = self.registry.files.remove(slot);
-        if needs_descriptor {
-            mem::forget(entry);
-        }
+        mem::forget(self.registry.files.remove(slot));
     }
 }
 
@@ -146,7 +142,11 @@ impl<T: Transport> Drop for Driver<T> {
         }
         let slots: Vec<_> = self.engine().file_slots().collect();
         for slot in slots {
-            self.abandon_file(slot);
+            if self.engine().is_idle(slot) {
+                drop(self.registry.files.remove(slot));
+            } else {
+                self.abandon(slot);
+            }
         }
     }
 }

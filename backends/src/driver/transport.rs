@@ -52,10 +52,6 @@ pub(crate) trait Transport {
     /// Forgets a file. The executor names it no more, but for requests that it has already.
     fn detach(&mut self, slot: FileSlot);
 
-    /// Whether a request that the executor may still begin names this file by its descriptor: if
-    /// the file were closed now, it would go to whatever file gets that number next.
-    fn needs_descriptor(&self, slot: FileSlot) -> bool;
-
     /// What queues requests.
     fn executor(&mut self) -> Self::Executor<'_>;
 

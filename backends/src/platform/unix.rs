@@ -1,5 +1,5 @@
-//! What all Unix systems share: asking about a file, append mode, descriptors, pages, signals, and a
-//! fork handler.
+//! What all Unix systems share: asking about a file, append mode, descriptors, pages, signals, and
+//! a fork handler.
 //!
 //! # Safety
 //! Calls of libc. Descriptors are borrowed from a `File`, so they are open during the call; ranges

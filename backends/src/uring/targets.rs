@@ -133,12 +133,6 @@ impl Targets {
         }
     }
 
-    /// Whether requests name the file by its descriptor. Then an entry that is not yet taken would
-    /// name whatever file gets that number next.
-    pub(super) fn is_by_descriptor(&self, file: FileSlot) -> bool {
-        self.of(file).is_some_and(|target| target.flags != Flags::FIXED_FILE)
-    }
-
     /// Forgets a file on which no I/O is left.
     pub(super) fn remove(&mut self, submitter: &Submitter<'_>, slot: FileSlot) {
         const NO_FILE: RawFd = -1;

@@ -75,10 +75,6 @@ impl Transport for RingTransport {
         self.targets.remove(&submitter, slot);
     }
 
-    fn needs_descriptor(&self, slot: FileSlot) -> bool {
-        self.targets.is_by_descriptor(slot)
-    }
-
     #[inline]
     fn executor(&mut self) -> UringExecutor<'_> {
         self.ring.executor(&self.targets)

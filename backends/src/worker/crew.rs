@@ -124,11 +124,6 @@ impl Transport for Crew {
         self.routes.detach(slot);
     }
 
-    fn needs_descriptor(&self, slot: FileSlot) -> bool {
-        let thread = self.routes.thread_of(slot);
-        thread.and_then(|it| self.hands.get(it)).is_some_and(|it| !it.is_at_rest())
-    }
-
     #[inline]
     fn executor(&mut self) -> WorkerExecutor<'_> {
         WorkerExecutor(self)

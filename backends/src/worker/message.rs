@@ -7,7 +7,7 @@
 //! A request is carried out as long as its file is open and its bytes are in place. Who keeps them
 //! so until the answer: the engine for bytes and arrays (`Executor::write`), the files' table for
 //! descriptors, and the driver for both when a backend ends: it leaks them while a thread may still
-//! carry out a request (`Transport::retire`, `Transport::needs_descriptor`).
+//! carry out a request (`Transport::retire`).
 #![allow(unsafe_code)]
 
 use std::slice;

@@ -102,3 +102,19 @@ through_driver!(WorkerBackend);
 
 static_assertions::assert_impl_all!(WorkerBackend: Send, crate::Backend);
 static_assertions::assert_not_impl_any!(WorkerBackend: Sync);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::{Ending, OnSignal};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_drive_that_nothing_can_end_does_not_sleep() {
+        let mut backend = WorkerBackend::new(&Config::default()).unwrap();
+        let driver = backend.driver.enter().unwrap();
+        let begin = Instant::now();
+        assert_eq!(driver.drive(None, OnSignal::GoOn, |_| false), Ok(Ending::Stalled));
+        assert!(begin.elapsed() < Duration::from_secs(1));
+    }
+}

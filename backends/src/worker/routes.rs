@@ -79,10 +79,66 @@ impl Routes {
             route.in_flight -= 1;
         }
     }
+}
 
-    /// The thread that has requests of the file.
-    pub(super) fn thread_of(&self, slot: FileSlot) -> Option<usize> {
-        let route = self.files.get(slot.index())?;
-        (route.in_flight > 0).then_some(route.thread)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Descriptor;
+    use ringzero_core::{Boxed, Engine, Limits, NoMemory, Parts, Registration};
+
+    /// Routes, and the slots of three files on them.
+    fn three() -> (Routes, [FileSlot; 3]) {
+        let limits = Limits { files: 3, ..Limits::default() };
+        let parts = Parts::<Boxed<_>>::boxed(&limits, NoMemory).unwrap();
+        let mut engine = Engine::new(&limits, parts).unwrap();
+        let slots = [(); 3].map(|()| engine.register(Registration::device()).unwrap().1);
+        let mut routes = Routes::new(limits.files);
+        let file = tempfile::tempfile().unwrap();
+        let target = Target { descriptor: Descriptor::of(&file), rw_flags: 0 };
+        slots.iter().for_each(|slot| routes.attach(*slot, target));
+        (routes, slots)
+    }
+
+    /// Sends a request of the file, and counts it where it goes.
+    fn send(routes: &mut Routes, slot: FileSlot, loads: &mut [u32]) -> usize {
+        let (_, thread) = routes.choose(slot, loads.iter().copied()).unwrap();
+        routes.sent(slot);
+        loads[thread] += 1;
+        thread
+    }
+
+    #[test]
+    fn the_worked_example_of_the_header_is_true() {
+        let (mut routes, [a, b, c]) = three();
+        let mut loads = [0, 0];
+        for _ in 0..3 {
+            assert_eq!(send(&mut routes, a, &mut loads), 0);
+        }
+        assert_eq!(send(&mut routes, b, &mut loads), 1);
+        assert_eq!(send(&mut routes, c, &mut loads), 1);
+        assert_eq!(loads, [3, 2]);
+    }
+
+    #[test]
+    fn a_file_stays_where_it_has_requests_and_moves_when_it_has_none() {
+        let (mut routes, [a, ..]) = three();
+        let mut loads = [0, 5];
+        assert_eq!(send(&mut routes, a, &mut loads), 0);
+        loads[0] = 9;
+        assert_eq!(send(&mut routes, a, &mut loads), 0);
+        routes.answered(a);
+        assert_eq!(send(&mut routes, a, &mut loads), 0);
+        routes.answered(a);
+        routes.answered(a);
+        assert_eq!(send(&mut routes, a, &mut loads), 1);
+    }
+
+    #[test]
+    fn a_file_that_was_detached_gets_nothing() {
+        let (mut routes, [a, b, _]) = three();
+        routes.detach(a);
+        assert!(routes.choose(a, [0].into_iter()).is_none());
+        assert!(routes.choose(b, [0].into_iter()).is_some());
     }
 }

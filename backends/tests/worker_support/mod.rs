@@ -1,0 +1,110 @@
+//! What the tests of worker threads share: backends with one thread and with several, files, a file
+//! system that can be made to stall, and a count of the I/O threads that are alive.
+//!
+//! What cannot run on a machine says why and is skipped; where `RINGZERO_REQUIRE_ALL` is set, that
+//! is a failure.
+#![allow(dead_code, reason = "not every test binary uses all of this")]
+
+#[path = "../uring_support/stall.rs"]
+pub(crate) mod stall;
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ringzero::{
+    Config, IoCompletion, IoFd, Limits, StorageIo, StorageIoExt, WorkerBackend, WorkerConfig,
+};
+
+pub(crate) const SHORT: Duration = Duration::from_millis(100);
+pub(crate) const LONG: Duration = Duration::from_secs(15);
+/// Of what does not sleep, on a machine that is busy otherwise.
+pub(crate) const SOON: Duration = Duration::from_secs(3);
+
+/// Four files, and 64 operations each.
+pub(crate) const SMALL: Limits = Limits {
+    files: 4,
+    operations_per_file: 64,
+    operations_common: 0,
+    blocks_per_file: 16,
+    blocks_common: 0,
+    block_bytes: 4_096,
+};
+
+/// Small limits and so many threads.
+pub(crate) fn config(threads: u32) -> Config {
+    Config { limits: SMALL, worker: WorkerConfig { threads }, ..Config::default() }
+}
+
+/// Whether `duration` is at least `expected` and not much more.
+pub(crate) fn about(duration: Duration, expected: Duration) -> bool {
+    duration >= expected && duration < expected + Duration::from_secs(5)
+}
+
+/// A file system to stall, or the reason why there is none here.
+pub(crate) fn volume() -> Option<stall::Volume> {
+    let volume = stall::Volume::mount();
+    let must_run = std::env::var_os("RINGZERO_REQUIRE_ALL").is_some();
+    assert!(volume.is_some() || !must_run, "skipped, which it may not be");
+    volume
+}
+
+/// A new file for reading and writing.
+pub(crate) fn create(path: &Path) -> File {
+    File::options().read(true).write(true).create_new(true).open(path).unwrap()
+}
+
+/// Waits for everything that is owed. A backend that never answers fails the test.
+pub(crate) fn finish(io: &mut WorkerBackend) -> Vec<IoCompletion> {
+    let mut completions = Vec::new();
+    while io.pending_count() > 0 {
+        let count = io.wait(1, Some(Duration::from_secs(20))).unwrap();
+        assert_ne!(count, 0, "{} operations are not answered", io.pending_count());
+        io.poll_completions(&mut completions);
+    }
+    completions
+}
+
+/// Appends and syncs one record, and waits for both.
+pub(crate) fn commit(io: &mut WorkerBackend, file: IoFd, data: &[u8]) {
+    let append = io.submit_append(file, data).unwrap();
+    let sync = io.submit_datasync(file).unwrap();
+    let mut completions = Vec::new();
+    let begin = Instant::now();
+    while completions.len() < 2 {
+        assert!(begin.elapsed() < LONG, "not answered: {completions:?}");
+        io.wait(1, Some(SHORT)).unwrap();
+        io.poll_completions(&mut completions);
+    }
+    let expected = [
+        IoCompletion { token: append, result: data.len() as i32 },
+        IoCompletion { token: sync, result: 0 },
+    ];
+    assert_eq!(completions, expected);
+}
+
+/// The kernel's numbers of the I/O threads of this process.
+pub(crate) fn io_threads() -> Vec<i32> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let is_ours = |path: &Path| {
+        fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "ringzero-io")
+    };
+    let number = |path: &Path| path.file_name()?.to_str()?.parse().ok();
+    let paths = tasks.filter_map(|task| Some(task.ok()?.path()));
+    paths.filter(|path| is_ours(path)).filter_map(|path| number(&path)).collect()
+}
+
+/// Waits until so many I/O threads are left.
+pub(crate) fn are_left_soon(count: usize) -> bool {
+    let begin = Instant::now();
+    while io_threads().len() != count {
+        if begin.elapsed() > SOON {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
