@@ -11,7 +11,7 @@
 //! | removed | red |
 //! |---|---|
 //! | leaking at the drop deadline | `a_drop_with_writes_..`, `a_shutdown_cut_off_..` |
-//! | io_uring: waiting until the drop deadline | `a_drop_with_writes_in_flight_leaks_what_is_still_read` |
+//! | io_uring: waiting until the drop deadline | `a_drop_with_writes_..` |
 //! | leaking after a shutdown that was cut off | `a_shutdown_cut_off_by_its_deadline_..` |
 //! | the thread-bound mode knows its thread | `writes_in_flight_outlive_the_thread_..` |
 //! | a forked child is noticed | `a_fork_with_writes_in_flight_disturbs_nothing` |

@@ -1,6 +1,6 @@
 //! Guarantee 7, its last sentence: where no kernel worker can start, the kernel cancels what it
-//! cannot do inside the call (ECANCELED). A write is sent again, a bounded number of times, and then
-//! is EIO; a sync fails the file; ECANCELED of the kernel is never passed on.
+//! cannot do inside the call (ECANCELED). A write is sent again, a bounded number of times, and
+//! then is EIO; a sync fails the file; ECANCELED of the kernel is never passed on.
 //!
 //! In child processes of a user without privileges who may have no more threads (RLIMIT_NPROC), and
 //! on ext4, whose buffered writes are a worker's. A mode with a thread of its own says at set-up

@@ -1,8 +1,8 @@
 //! Tests that change limits of the process: they run themselves again in a child process.
 //!
 //! Two ways: [`run`] gives back one line that the child says; [`passes_in`] makes the child's
-//! verdict that of the test. The child is a fresh process of the same binary, not a fork: it inherits no
-//! threads and no locks.
+//! verdict that of the test. The child is a fresh process of the same binary, not a fork: it
+//! inherits no threads and no locks.
 //!
 //! # Safety
 //! Calls of libc that take numbers, or a structure that lives until the call returns.

@@ -168,8 +168,8 @@ fn a_batch_of_appends_takes_few_calls<F: Fixture<File = File>>() {
     assert!(is_bounded, "{}: {enters} enters, {wakes} wakes", F::NAME);
 }
 
-/// What a worker that is in a call of its own costs those who hand it more: nothing. Once it sleeps,
-/// one call wakes it.
+/// What a worker that is in a call of its own costs those who hand it more: nothing. Once it
+/// sleeps, one call wakes it.
 fn a_busy_worker_is_not_woken<M: Mode>() {
     let on_thread = || -> io::Result<()> {
         let volume = Volume::mount(FileSystem::Ext4)?;
