@@ -27,9 +27,6 @@
     reason = "a test may fail, and says what it skips"
 )]
 
-#[path = "uring_support/child.rs"]
-#[allow(dead_code, reason = "not all of it is needed here")]
-mod child;
 mod worker_support;
 
 use std::{
@@ -40,6 +37,7 @@ use std::{
 };
 
 use ringzero::{Choice, Config, Errno, IoCompletion, StorageIo, StorageIoExt, WorkerBackend, open};
+use ringzero_tests::confine::child;
 use worker_support::{
     LONG, SHORT, SOON, alone, are_left_soon, commit, config, create, finish, io_threads,
 };

@@ -5,9 +5,6 @@
 //! is a failure.
 #![allow(dead_code, reason = "not every test binary uses all of this")]
 
-#[path = "../uring_support/stall.rs"]
-pub(crate) mod stall;
-
 use std::{
     fs::{self, File},
     path::Path,
@@ -18,6 +15,10 @@ use std::{
 
 use ringzero::{
     Config, IoCompletion, IoFd, Limits, StorageIo, StorageIoExt, WorkerBackend, WorkerConfig,
+};
+use ringzero_tests::confine::{
+    skip,
+    volume::{FileSystem, Volume},
 };
 
 pub(crate) const SHORT: Duration = Duration::from_millis(100);
@@ -46,11 +47,9 @@ pub(crate) fn about(duration: Duration, expected: Duration) -> bool {
 }
 
 /// A file system to stall, or the reason why there is none here.
-pub(crate) fn volume() -> Option<stall::Volume> {
-    let volume = stall::Volume::mount();
-    let must_run = std::env::var_os("RINGZERO_REQUIRE_ALL").is_some();
-    assert!(volume.is_some() || !must_run, "skipped, which it may not be");
-    volume
+pub(crate) fn volume() -> Option<Volume> {
+    let volume = Volume::mount(FileSystem::Ext4);
+    volume.map_err(|reason| skip(format!("needs a loop-mounted ext4: {reason}"))).ok()
 }
 
 /// A new file for reading and writing.
