@@ -51,7 +51,8 @@
 //! | the mask is the capacity | `a_buffer_goes_out_and_comes_back` |
 //! | `ring` looks and changes nothing | `one_sleeper_is_woken_by_two` |
 //! | `ring` never says to wake | `a_backend_and_its_worker_wake_each_other` |
-//! | `arm` does nothing | `who_wakes_sees_what_the_sleeper_did` |
+//! | `arm` does nothing | `one_sleeper_is_woken_by_two` |
+//! | `disarm` does nothing | `who_gives_up_sees_what_was_published` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
