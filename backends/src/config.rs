@@ -80,7 +80,9 @@ pub struct UringConfig {
     /// against the memlock limit; where that is refused, goes on without. Default: no.
     pub register_buffers: bool,
     /// Entries of the submission queue: the most requests one system call hands over. 1 to 32,768;
-    /// the kernel rounds up to a power of two. Default: 256.
+    /// the kernel rounds up to a power of two. Also the most kernel workers for requests that
+    /// block, at most four per processor (io_uring_register(2), IORING_REGISTER_IOWQ_MAX_WORKERS):
+    /// as many files that hang stop all others. Default: 256.
     pub sq_entries: u32,
 }
 

@@ -1,4 +1,7 @@
 //! The simulated backend as a user meets it: time, hanging, faults, crashes, and what it refuses.
+//!
+//! # Mutations
+//! Nothing hangs: `a_wait_…` and `deadlines_…` are red. A drop lets nothing arrive: `dropping_…` is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;
@@ -32,6 +35,7 @@ fn a_wait_without_a_limit_returns_when_all_that_is_left_hangs() {
     assert_eq!((io.pending_count(), io.counts().hung), (1, 1));
     io.inject(SimFaults::NONE);
     assert_eq!(drain(&mut io), [], "it hangs still");
+    assert_eq!(io.wait(1, Some(Duration::MAX)), Ok(0), "to the end of time");
     io.release();
     assert_eq!(drain(&mut io), [IoCompletion { token, result: 6 }]);
 }

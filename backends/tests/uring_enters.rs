@@ -12,52 +12,31 @@
 
 mod uring_support;
 
-use std::{
-    fs::File,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{fs::File, thread, time::Duration};
 
 use ringzero::{
     Config, IoCompletion, IoFd, StorageIo, StorageIoExt, UringBackend, UringConfig, UringMode,
 };
-use uring_support::{filter, finish, ring};
-
-/// The calls since the last time it was asked.
-struct Meter {
-    calls: Arc<AtomicU64>,
-    seen: u64,
-}
-
-impl Meter {
-    fn calls(&mut self) -> u64 {
-        let calls = self.calls.load(Ordering::SeqCst);
-        std::mem::replace(&mut self.seen, calls).abs_diff(calls)
-    }
-}
+use ringzero_tests::confine::{skip, watch::Watch};
+use uring_support::{finish, ring};
 
 /// Runs `test` on a thread of its own whose enters are counted.
-fn metered(uring: UringConfig, test: impl FnOnce(&mut UringBackend, IoFd, &mut Meter) + Send) {
+fn metered(uring: UringConfig, test: impl FnOnce(&mut UringBackend, IoFd, &Watch) + Send) {
     thread::scope(|scope| {
         scope.spawn(|| {
-            let calls = match filter::count(libc::SYS_io_uring_enter) {
-                Ok(calls) => calls,
-                Err(error) => return println!("skipped, no filter that counts: {error}"),
+            let watch = match Watch::of(libc::SYS_io_uring_enter) {
+                Ok(watch) => watch,
+                Err(error) => return skip(format!("no filter that counts: {error}")),
             };
-            let mut meter = Meter { calls, seen: 0 };
-            // The meter works: a call that fails is one too.
+            // The watch works: a call that fails is one too.
             // SAFETY: there is no such descriptor, so the call does nothing.
             unsafe { libc::syscall(libc::SYS_io_uring_enter, -1, 0, 0, 0, 0, 0) };
-            assert_eq!(meter.calls(), 1);
+            assert_eq!(watch.take().len(), 1);
             let Some(mut io) = ring(&Config { uring, ..Config::default() }) else { return };
             // What is written here is complete when the call that hands it over returns.
             let null = File::options().write(true).open("/dev/null").unwrap();
             let null = io.register_fd(null).unwrap();
-            test(&mut io, null, &mut meter);
+            test(&mut io, null, &watch);
         });
     });
 }
@@ -73,7 +52,7 @@ fn own_rings() -> [UringConfig; 2] {
 #[test]
 fn with_nothing_to_do_the_kernel_is_left_alone() {
     for uring in own_rings() {
-        metered(uring, |io, null, meter| {
+        metered(uring, |io, null, watch| {
             let mut completions: Vec<IoCompletion> = Vec::new();
             for _ in 0..100 {
                 assert_eq!(io.flush(), Ok(0));
@@ -82,7 +61,7 @@ fn with_nothing_to_do_the_kernel_is_left_alone() {
                 assert_eq!(io.wait(0, None), Ok(0));
             }
             io.submit_write(null, b"x", 0).unwrap();
-            assert_eq!(meter.calls(), 0, "{uring:?}: submitting enters nothing");
+            assert_eq!(watch.take().len(), 0, "{uring:?}: submitting enters nothing");
             assert_eq!(finish(io).len(), 1);
         });
     }
@@ -91,17 +70,17 @@ fn with_nothing_to_do_the_kernel_is_left_alone() {
 #[test]
 fn a_batch_takes_one_call_to_hand_over_and_none_to_take_back() {
     for uring in own_rings() {
-        metered(uring, |io, null, meter| {
+        metered(uring, |io, null, watch| {
             let mut completions: Vec<IoCompletion> = Vec::with_capacity(64);
             for _ in 0..10 {
                 for at in 0..64 {
                     io.submit_write(null, &[0; 64], at * 128).unwrap();
                 }
                 assert_eq!(io.flush(), Ok(64));
-                assert_eq!(meter.calls(), 1, "{uring:?}");
+                assert_eq!(watch.take().len(), 1, "{uring:?}");
                 completions.clear();
                 io.poll_completions(&mut completions);
-                assert_eq!((completions.len(), meter.calls()), (64, 0), "{uring:?}");
+                assert_eq!((completions.len(), watch.take().len()), (64, 0), "{uring:?}");
             }
         });
     }
@@ -110,14 +89,14 @@ fn a_batch_takes_one_call_to_hand_over_and_none_to_take_back() {
 #[test]
 fn work_for_a_queue_many_times_over_takes_one_call_for_each_time() {
     for uring in own_rings() {
-        metered(uring, |io, null, meter| {
+        metered(uring, |io, null, watch| {
             for at in 0..640 {
                 io.submit_write(null, &[0; 64], at * 128).unwrap();
             }
             assert_eq!(io.flush(), Ok(640));
-            assert_eq!(meter.calls(), 10, "{uring:?}");
+            assert_eq!(watch.take().len(), 10, "{uring:?}");
             assert_eq!(finish(io).len(), 640);
-            assert_eq!(meter.calls(), 0, "{uring:?}: everything was there");
+            assert_eq!(watch.take().len(), 0, "{uring:?}: everything was there");
         });
     }
 }
@@ -125,12 +104,12 @@ fn work_for_a_queue_many_times_over_takes_one_call_for_each_time() {
 #[test]
 fn a_wait_hands_over_and_sleeps_in_one_call() {
     for uring in own_rings() {
-        metered(uring, |io, null, meter| {
+        metered(uring, |io, null, watch| {
             for at in 0..64 {
                 io.submit_write(null, &[0; 64], at * 128).unwrap();
             }
             assert_eq!(io.wait(1, None), Ok(64));
-            assert_eq!(meter.calls(), 1, "{uring:?}");
+            assert_eq!(watch.take().len(), 1, "{uring:?}");
             assert_eq!(finish(io).len(), 64);
         });
     }
@@ -139,11 +118,11 @@ fn a_wait_hands_over_and_sleeps_in_one_call() {
 #[test]
 fn a_poll_that_starts_work_delivers_what_completed_inside_the_call() {
     for uring in own_rings() {
-        metered(uring, |io, null, meter| {
+        metered(uring, |io, null, watch| {
             io.submit_write(null, &[0; 64], 0).unwrap();
             let mut completions: Vec<IoCompletion> = Vec::new();
             io.poll_completions(&mut completions);
-            assert_eq!((completions.len(), meter.calls()), (1, 1), "{uring:?}");
+            assert_eq!((completions.len(), watch.take().len()), (1, 1), "{uring:?}");
         });
     }
 }
@@ -151,10 +130,10 @@ fn a_poll_that_starts_work_delivers_what_completed_inside_the_call() {
 #[test]
 fn polling_for_what_a_worker_does_enters_only_when_the_queue_is_flagged() {
     for uring in own_rings() {
-        metered(uring, |io, _, meter| {
+        metered(uring, |io, _, watch| {
             let folder = tempfile::tempdir().unwrap();
             let log = io.register_fd(uring_support::create(&folder.path().join("log"))).unwrap();
-            meter.calls();
+            watch.take();
             let mut completions: Vec<IoCompletion> = Vec::new();
             for round in 1..=20 {
                 io.submit_datasync(log).unwrap();
@@ -167,7 +146,7 @@ fn polling_for_what_a_worker_does_enters_only_when_the_queue_is_flagged() {
                 }
                 // One to hand the sync over; in the thread-bound mode one for its completion.
                 let most = if uring.mode == UringMode::Interrupt { 1 } else { 2 };
-                let calls = meter.calls();
+                let calls = watch.take().len();
                 assert!(calls <= most, "{uring:?}: {calls} calls in {polls} polls");
             }
         });
@@ -177,7 +156,7 @@ fn polling_for_what_a_worker_does_enters_only_when_the_queue_is_flagged() {
 #[test]
 fn a_polling_thread_that_is_awake_is_handed_work_without_a_call() {
     let mode = UringMode::SqPoll { idle: Duration::from_secs(5) };
-    metered(UringConfig { mode, ..UringConfig::default() }, |io, null, meter| {
+    metered(UringConfig { mode, ..UringConfig::default() }, |io, null, watch| {
         // It may have gone to sleep before the first; it stays awake after.
         io.submit_write(null, &[0; 64], 0).unwrap();
         io.flush().unwrap();
@@ -185,7 +164,7 @@ fn a_polling_thread_that_is_awake_is_handed_work_without_a_call() {
             io.poll_completions(&mut Vec::<IoCompletion>::new());
             thread::yield_now();
         }
-        meter.calls();
+        watch.take();
         for at in 0..1_000 {
             io.submit_write(null, &[0; 64], at * 128).unwrap();
             assert_eq!(io.flush(), Ok(1));
@@ -194,6 +173,6 @@ fn a_polling_thread_that_is_awake_is_handed_work_without_a_call() {
                 thread::yield_now();
             }
         }
-        assert_eq!(meter.calls(), 0);
+        assert_eq!(watch.take().len(), 0);
     });
 }

@@ -11,17 +11,17 @@
 
 mod uring_support;
 
-use std::{fs, time::Duration};
+use std::{fs, io, time::Duration};
 
 use ringzero::{
-    BackendKind, Choice, Config, ConfigError, Errno, IoCompletion, Limits, Note, SetupError,
-    StorageIo, StorageIoExt, UringBackend, UringConfig, UringMode, open,
+    BackendKind, Choice, Config, ConfigError, Downgrade, Errno, IoCompletion, Limits, Note, Opened,
+    SetupError, StorageIo, StorageIoExt, UringBackend, UringConfig, UringMode, open,
 };
-use uring_support::{
-    MODES,
+use ringzero_tests::confine::{
     child::{self, answer, become_nobody, is_child, limit},
-    config, create, filter, finish, ring,
+    filter,
 };
+use uring_support::{MODES, config, create, finish, ring};
 
 /// Why set-up failed, or that it did not.
 fn outcome(config: &Config) -> String {
@@ -228,6 +228,57 @@ fn a_polling_thread_that_cannot_start_is_told_so() {
     let said = child::run("a_polling_thread_that_cannot_start_is_told_so");
     println!("{said}");
     assert!(said.starts_with("skipped") || said == "NoWorkers", "{said}");
+}
+
+/// Under `limit`, `open` falls back for `reason` in every mode, and what it falls back to works.
+fn assert_falls_back(test: &str, limit: impl Fn() -> io::Result<()>, reason: SetupError) {
+    if is_child() {
+        let files = MODES.map(|_| tempfile::tempfile().unwrap());
+        if let Err(error) = limit() {
+            answer(&format!("skipped: {error}"));
+        }
+        for (mode, file) in MODES.into_iter().zip(files) {
+            let Opened { mut io, report } = open(&config(mode)).unwrap();
+            println!("{report}");
+            let from = BackendKind::Uring(mode);
+            let Some(first) = report.downgrades.first() else { answer("skipped: not counted") };
+            assert_eq!(*first, Downgrade { from, reason });
+            let fd = io.register_fd(file).unwrap();
+            io.submit_append(fd, b"works").unwrap();
+            io.submit_datasync(fd).unwrap();
+            let mut completions: Vec<IoCompletion> = Vec::new();
+            while io.pending_count() > 0 {
+                io.wait(1, None).unwrap();
+                io.poll_completions(&mut completions);
+            }
+            assert_eq!(completions.iter().map(|it| it.result).collect::<Vec<_>>(), [5, 0]);
+        }
+        answer("fell back");
+    }
+    let said = child::run(test);
+    println!("{said}");
+    let may_skip = reason == SetupError::MemoryLimit;
+    assert!(said == "fell back" || may_skip && said.starts_with("skipped"), "{said}");
+}
+
+#[test]
+fn without_descriptors_open_falls_back() {
+    let test = "without_descriptors_open_falls_back";
+    let limit = || {
+        limit(libc::RLIMIT_NOFILE, 3);
+        Ok(())
+    };
+    assert_falls_back(test, limit, SetupError::DescriptorsExhausted);
+}
+
+#[test]
+fn without_locked_memory_open_falls_back() {
+    let test = "without_locked_memory_open_falls_back";
+    let limit = || {
+        limit(libc::RLIMIT_MEMLOCK, 0);
+        become_nobody()
+    };
+    assert_falls_back(test, limit, SetupError::MemoryLimit);
 }
 
 #[test]

@@ -20,7 +20,8 @@ use std::{
 use ringzero::{
     Config, Errno, IoCompletion, IoFd, StorageIo, StorageIoError, StorageIoExt, UringBackend,
 };
-use uring_support::{create, filter, finish, ring};
+use ringzero_tests::confine::filter;
+use uring_support::{create, finish, ring};
 
 const SHORT: Duration = Duration::from_millis(100);
 

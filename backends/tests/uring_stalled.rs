@@ -1,5 +1,6 @@
 //! What happens while the kernel holds a request and does not answer: waiting with a time limit and
 //! with a signal, the deadlines of deregistration, shutdown and drop, and who frees the memory.
+//! (What every backend does then: `conformance_frozen` of the package `ringzero-tests`.)
 //!
 //! The requests write to a frozen file system, so they are in flight for as long as a test wants.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -17,7 +18,6 @@ mod uring_support;
 use std::{
     fs,
     path::Path,
-    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -26,9 +26,8 @@ use ringzero::{
     Config, Errno, IoCompletion, IoFd, Limits, StorageIo, StorageIoError, StorageIoExt,
     UringBackend, UringMode,
 };
-use uring_support::{
-    MODES, SMALL, config, create, filter, finish, is_closed_soon, is_open, ring, stall::Volume,
-};
+use ringzero_tests::confine::filter;
+use uring_support::{MODES, SMALL, config, create, finish, is_closed_soon, is_open, ring, volume};
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(15);
@@ -87,7 +86,7 @@ fn use_memory_again() -> Vec<Vec<u8>> {
 
 #[test]
 fn waiting_ends_when_the_time_is_up_or_an_answer_comes() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let Some(mut io) = ring(&config(mode)) else { continue };
         let file = io.register_fd(create(&volume.path().join(format!("{mode:?}")))).unwrap();
@@ -123,7 +122,7 @@ fn waiting_ends_when_the_time_is_up_or_an_answer_comes() {
 fn a_signal_handler_ends_a_wait_early() {
     extern "C" fn nothing(_: libc::c_int) {}
 
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     // SAFETY: a structure of integers and pointers, for which zero means: no flags, no mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = nothing as *const () as usize;
@@ -153,7 +152,7 @@ fn a_signal_handler_ends_a_wait_early() {
 
 #[test]
 fn a_close_that_runs_into_its_deadline_gives_everything_back_later() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let limits = Limits { files: 2, ..SMALL };
         let config = Config { close_deadline: SHORT, limits, ..config(mode) };
@@ -196,7 +195,7 @@ fn a_close_that_runs_into_its_deadline_gives_everything_back_later() {
 
 #[test]
 fn a_shutdown_that_runs_into_its_deadline_leaks_the_memory_and_tells_everyone() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let config = Config { drop_deadline: LONG, limits: SMALL, ..config(mode) };
         let Some(mut io) = ring(&config) else { continue };
@@ -231,30 +230,8 @@ fn a_shutdown_that_runs_into_its_deadline_leaks_the_memory_and_tells_everyone() 
 }
 
 #[test]
-fn a_drop_waits_for_what_the_kernel_holds_and_leaks_at_its_deadline() {
-    let Some(volume) = Volume::mount() else { return };
-    for mode in MODES {
-        for deadline in [Duration::ZERO, SHORT] {
-            let config = Config { drop_deadline: deadline, limits: SMALL, ..config(mode) };
-            let Some(mut io) = ring(&config) else { continue };
-            let path = volume.path().join(format!("{mode:?} {deadline:?}"));
-            let file = io.register_fd(create(&path)).unwrap();
-            let stall = volume.stall();
-            write_pages(&mut io, file, 8);
-            let begin = Instant::now();
-            drop(io);
-            assert!(about(begin.elapsed(), deadline), "{mode:?}: {:?}", begin.elapsed());
-            let memory = use_memory_again();
-            drop(stall);
-            check_what_is_written(&path, 8);
-            drop(memory);
-        }
-    }
-}
-
-#[test]
 fn a_drop_ends_as_soon_as_the_kernel_is_done() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let config = Config { drop_deadline: LONG, limits: SMALL, ..config(mode) };
         let Some(mut io) = ring(&config) else { continue };
@@ -276,7 +253,7 @@ fn a_drop_ends_as_soon_as_the_kernel_is_done() {
 
 #[test]
 fn a_drop_starts_nothing_new() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     for mode in MODES {
         let config = Config { drop_deadline: LONG, limits: SMALL, ..config(mode) };
         let Some(mut io) = ring(&config) else { continue };
@@ -299,7 +276,7 @@ fn a_drop_starts_nothing_new() {
 
 #[test]
 fn a_drop_hands_over_nothing_that_is_queued() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     let config = Config { drop_deadline: LONG, limits: SMALL, ..Config::default() };
     let Some(mut io) = ring(&config) else { return };
     let path = volume.path().join("data");
@@ -325,7 +302,7 @@ fn a_drop_hands_over_nothing_that_is_queued() {
 
 #[test]
 fn a_bound_backend_dropped_elsewhere_with_work_in_flight_leaks_at_once() {
-    let Some(volume) = Volume::mount() else { return };
+    let Some(volume) = volume() else { return };
     let config = Config { drop_deadline: LONG, limits: SMALL, ..config(UringMode::ThreadBound) };
     let Some(mut io) = ring(&config) else { return };
     let path = volume.path().join("data");
@@ -342,31 +319,4 @@ fn a_bound_backend_dropped_elsewhere_with_work_in_flight_leaks_at_once() {
     drop(stall);
     check_what_is_written(&path, 8);
     drop(memory);
-}
-
-#[test]
-fn a_backend_whose_thread_ends_with_work_in_flight_goes_on_elsewhere() {
-    let Some(volume) = Volume::mount() else { return };
-    let Some(mut io) = ring(&Config { limits: SMALL, ..Config::default() }) else { return };
-    let path = volume.path().join("data");
-    let file = io.register_fd(create(&path)).unwrap();
-    let stall = volume.stall();
-    let (give, take) = mpsc::channel();
-    let first = thread::spawn(move || {
-        write_pages(&mut io, file, 8);
-        io.submit_datasync(file).unwrap();
-        give.send(io).unwrap();
-        // Ends here; the kernel lets a thread go only after its workers' writes.
-    });
-    let mut io: UringBackend = take.recv().unwrap();
-    assert_eq!(io.wait(1, Some(SHORT)), Ok(0));
-    drop(stall);
-    let begin = Instant::now();
-    let completions = finish(&mut io);
-    println!("all {} completions {:?} after the stall", completions.len(), begin.elapsed());
-    assert!(begin.elapsed() < Duration::from_secs(2));
-    assert_eq!(completions.len(), 9);
-    assert!(completions.iter().all(|it| it.result >= 0), "{completions:?}");
-    first.join().unwrap();
-    assert!(fs::read(&path).unwrap() == expected(8));
 }

@@ -310,7 +310,7 @@ fn a_ring_on_this_kernel_has_everything_it_asked_for() {
 
 #[test]
 fn the_first_sync_of_a_file_is_a_full_one_and_the_rest_are_not() {
-    let Some(volume) = uring_support::stall::Volume::mount() else { return };
+    let Some(volume) = uring_support::volume() else { return };
     let Some(mut io) = ring(&Config::default()) else { return };
     let file = create(&volume.path().join("data"));
     file.set_len(4_096).unwrap();

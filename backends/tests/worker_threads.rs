@@ -9,8 +9,9 @@
 //!   `whoever_has_the_backend_is_woken`.
 //! - it rings after the answer is in the queue (before instead): the same.
 //! - the caller rings after a request is in the queue (before instead): the same.
-//! - a sleeper looks again after it armed the doorbell:
+//! - the caller looks again after it armed the doorbell:
 //!   `a_sleeper_on_either_side_is_always_woken`.
+//! - an I/O thread does: `an_io_thread_that_goes_to_sleep_meets_a_caller_that_does_not`.
 //! - signals are blocked: `a_signal_never_runs_on_an_io_thread`,
 //!   `a_file_that_may_not_grow_ends_nothing`.
 //! - a drop stops its threads: `the_threads_live_as_long_as_the_backend`.
@@ -26,32 +27,20 @@
     reason = "a test may fail, and says what it skips"
 )]
 
-#[path = "uring_support/child.rs"]
-#[allow(dead_code, reason = "not all of it is needed here")]
-mod child;
 mod worker_support;
 
 use std::{
     fs::{self, File},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI32, AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicI32, AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use ringzero::{Choice, Config, Errno, IoCompletion, StorageIo, StorageIoExt, WorkerBackend, open};
+use ringzero_tests::confine::child;
 use worker_support::{
-    LONG, SHORT, SOON, are_left_soon, commit, config, create, finish, io_threads,
+    LONG, SHORT, SOON, alone, are_left_soon, commit, config, create, finish, io_threads,
 };
-
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    assert!(are_left_soon(0), "{:?}", io_threads());
-    turn
-}
 
 fn null() -> File {
     File::options().write(true).open("/dev/null").unwrap()
@@ -90,13 +79,17 @@ fn the_threads_live_as_long_as_the_backend() {
     assert!(are_left_soon(0), "one that was tried out, and its twin");
 }
 
-static RAN_ON: AtomicI32 = AtomicI32::new(0);
+static IO_THREADS: [AtomicI32; 2] = [const { AtomicI32::new(0) }; 2];
 static RUNS: AtomicU32 = AtomicU32::new(0);
+static RUNS_ON_IO_THREADS: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn remember(_: libc::c_int) {
     // SAFETY: takes nothing.
-    RAN_ON.store(unsafe { libc::gettid() }, Ordering::Relaxed);
-    RUNS.fetch_add(1, Ordering::Relaxed);
+    let number = unsafe { libc::gettid() };
+    RUNS.fetch_add(1, Ordering::SeqCst);
+    if IO_THREADS.iter().any(|thread| thread.load(Ordering::SeqCst) == number) {
+        RUNS_ON_IO_THREADS.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 #[test]
@@ -106,8 +99,8 @@ fn a_signal_never_runs_on_an_io_thread() {
     let mut io = WorkerBackend::new(&config(2)).unwrap();
     let file = io.register_fd(create(&folder.path().join("file"))).unwrap();
     assert!(are_left_soon(2));
-    let threads = io_threads();
-    for number in &threads {
+    for (number, place) in io_threads().into_iter().zip(&IO_THREADS) {
+        place.store(number, Ordering::SeqCst);
         let status = fs::read_to_string(format!("/proc/self/task/{number}/status")).unwrap();
         let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
         let blocked = u64::from_str_radix(blocked.trim(), 16).unwrap();
@@ -124,26 +117,28 @@ fn a_signal_never_runs_on_an_io_thread() {
     assert_eq!(result, 0);
     let process = libc::pid_t::try_from(std::process::id()).unwrap();
 
-    // To the process: somebody else's handler runs.
-    for round in 0..200_u32 {
+    for _ in 0..200 {
+        // To the process: the handler runs on a thread of the host.
         // SAFETY: takes numbers.
         assert_eq!(unsafe { libc::kill(process, libc::SIGUSR1) }, 0);
         commit(&mut io, file, b"meanwhile");
-        assert!(!threads.contains(&RAN_ON.load(Ordering::Relaxed)), "in round {round}");
     }
-    assert_ne!(RUNS.load(Ordering::Relaxed), 0, "control: handlers run");
-
-    // To an I/O thread itself: it stays pending.
-    let runs = RUNS.load(Ordering::Relaxed);
-    for number in &threads {
+    let begin = Instant::now();
+    while RUNS.load(Ordering::SeqCst) == 0 {
+        assert!(begin.elapsed() < LONG, "control: handlers run");
+        thread::yield_now();
+    }
+    for place in &IO_THREADS {
+        // To an I/O thread itself: it stays pending.
+        let number = place.load(Ordering::SeqCst);
         // SAFETY: takes numbers.
-        let result = unsafe { libc::syscall(libc::SYS_tgkill, process, *number, libc::SIGUSR1) };
+        let result = unsafe { libc::syscall(libc::SYS_tgkill, process, number, libc::SIGUSR1) };
         assert_eq!(result, 0);
     }
     for _ in 0..20 {
         commit(&mut io, file, b"meanwhile");
     }
-    assert_eq!(RUNS.load(Ordering::Relaxed), runs);
+    assert_eq!(RUNS_ON_IO_THREADS.load(Ordering::SeqCst), 0);
 }
 
 #[test]
@@ -174,24 +169,21 @@ fn is_prompt(begin: Instant) -> bool {
     begin.elapsed() < LONG / 2
 }
 
+/// How often the caller and an I/O thread hand each other something, one waiting for the other. The
+/// time is for machines on which others want the processor too.
+const ROUNDS: u64 = 100_000;
+const ENOUGH: Duration = Duration::from_secs(6);
+
 #[test]
 fn a_sleeper_on_either_side_is_always_woken() {
-    const ROUNDS: u64 = 100_000;
     let _turn = alone();
+    let mut completions: Vec<IoCompletion> = Vec::with_capacity(4);
     for threads in [1, 2] {
         let mut io = WorkerBackend::new(&config(threads)).unwrap();
-        let files = [null(), create(&tempfile::tempdir().unwrap().path().join("file"))]
-            .map(|file| io.register_fd(file).unwrap());
-        let mut completions: Vec<IoCompletion> = Vec::with_capacity(4);
-        let mut done = 0;
-        let start = Instant::now();
-        // All of them on a quiet machine, fewer where others want the processor too.
-        while done < ROUNDS && start.elapsed() < Duration::from_secs(10) {
-            let file = if done % 8 == 7 { files[1] } else { files[0] };
+        let file = io.register_fd(null()).unwrap();
+        let (start, mut done) = (Instant::now(), 0);
+        while done < ROUNDS && start.elapsed() < ENOUGH {
             let token = io.submit_write(file, b"ping", 0).unwrap();
-            if done % 3 == 0 {
-                io.flush().unwrap();
-            }
             let begin = Instant::now();
             assert_eq!(io.wait(1, Some(LONG)), Ok(1));
             assert!(is_prompt(begin), "a wake-up was lost in round {done}");
@@ -203,6 +195,31 @@ fn a_sleeper_on_either_side_is_always_woken() {
         println!("{threads} threads: {done} times there and back in {:?}", start.elapsed());
         assert!(done > 1_000, "{done}");
     }
+}
+
+#[test]
+fn an_io_thread_that_goes_to_sleep_meets_a_caller_that_does_not() {
+    let _turn = alone();
+    let mut completions: Vec<IoCompletion> = Vec::with_capacity(4);
+    let mut io = WorkerBackend::new(&config(1)).unwrap();
+    let file = io.register_fd(null()).unwrap();
+    let (start, mut done) = (Instant::now(), 0);
+    while done < ROUNDS * 4 && start.elapsed() < ENOUGH {
+        // The answer is seen at once, and the next request is there when the thread has just found
+        // its queue empty.
+        let token = io.submit_write(file, b"ping", 0).unwrap();
+        io.flush().unwrap();
+        let begin = Instant::now();
+        completions.clear();
+        while completions.is_empty() {
+            io.poll_completions(&mut completions);
+            assert!(is_prompt(begin), "a wake-up was lost in round {done}");
+        }
+        assert_eq!(completions, [IoCompletion { token, result: 4 }]);
+        done += 1;
+    }
+    println!("{done} times there and back in {:?}", start.elapsed());
+    assert!(done > 1_000, "{done}");
 }
 
 #[test]

@@ -1,16 +1,11 @@
-//! What the `alloc` feature adds: storage sized at run time ([`Boxed`]), queues between threads in
-//! an `Arc` ([`BoxedQueue`]), and `Vec` as a sink.
+//! What the `alloc` feature adds: storage sized at run time ([`Boxed`]), and `Vec` as a sink.
 
-use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use core::marker::PhantomData;
 
 use crate::{
     Block, CompletionSink, IoCompletion, Limits, LimitsError, OpenFile, Operation, Parts, Slots,
     StableMemory, Storage,
-    handoff::{
-        Consumer, Producer, SharedQueue, SpscQueue, SpscSlot,
-        spsc::{ends, sealed::Sealed},
-    },
 };
 
 impl<T> crate::slots::sealed::Sealed for Box<[T]> {}
@@ -65,41 +60,5 @@ impl<M: StableMemory> Parts<Boxed<M>> {
             urgent: vec![0; limits.queue_count() as usize].into(),
             memory,
         })
-    }
-}
-
-/// A queue between two threads, sized at run time and owned by its two ends:
-/// `Producer<BoxedQueue<T>>` and `Consumer<BoxedQueue<T>>`.
-pub type BoxedQueue<T> = Arc<SpscQueue<T, Box<[SpscSlot<T>]>>>;
-
-impl<T: Copy> SpscQueue<T, Box<[SpscSlot<T>]>> {
-    /// A queue whose capacity is the largest power of two not above `slot_count`.
-    pub fn boxed(slot_count: u32) -> Self {
-        Self::new((0..slot_count).map(|_| SpscSlot::new()).collect())
-    }
-}
-
-impl<T: Copy, S: Slots<SpscSlot<T>> + 'static> SpscQueue<T, S> {
-    /// The two ends, which own the queue together: it is freed with the last of them.
-    pub fn split_owned(self) -> (Producer<Arc<Self>>, Consumer<Arc<Self>>) {
-        ends(self)
-    }
-}
-
-impl<T, S> Sealed for Arc<SpscQueue<T, S>> {
-    type Home = SpscQueue<T, S>;
-
-    fn share(home: Self::Home) -> Self {
-        Self::new(home)
-    }
-}
-
-impl<T: Copy, S: Slots<SpscSlot<T>> + 'static> SharedQueue for Arc<SpscQueue<T, S>> {
-    type Value = T;
-    type Slots = S;
-
-    #[inline]
-    fn queue(&self) -> &SpscQueue<T, S> {
-        self
     }
 }

@@ -39,6 +39,7 @@ mod completion;
 mod engine;
 mod errno;
 mod error;
+#[cfg(target_has_atomic = "32")]
 pub mod handoff;
 mod id;
 pub mod limits;
@@ -50,11 +51,15 @@ mod table;
 
 #[cfg(feature = "alloc")]
 mod boxed;
+#[cfg(all(feature = "alloc", target_has_atomic = "32"))]
+mod boxed_queue;
 #[cfg(test)]
 mod exercise;
 
 #[cfg(feature = "alloc")]
-pub use boxed::{Boxed, BoxedQueue};
+pub use boxed::Boxed;
+#[cfg(all(feature = "alloc", target_has_atomic = "32"))]
+pub use boxed_queue::BoxedQueue;
 pub use completion::{CompletionSink, IoCompletion, SliceSink};
 pub use engine::{
     Engine, Registration,

@@ -7,7 +7,8 @@
 //! (`worker`, `worker_few`), and io_uring by default, bound to a thread, with a polling kernel
 //! thread, and with registered buffers and a submission queue of one (`uring`, `uring_bound`,
 //! `uring_sqpoll`, `uring_fixed`). What needs a request to hang or fail at a chosen moment runs on
-//! the scripted executor only. A mode that this machine cannot run prints why it is skipped.
+//! the scripted executor, and on the others over the file system of `fuse`. A mode that this machine
+//! cannot run prints why it is skipped.
 //!
 //! # Where each guarantee is tested
 //! | guarantee | files in `tests/` |
@@ -17,12 +18,14 @@
 //! | 4 order | `conformance_order` |
 //! | 5 append | `conformance_append`, `_append_failure`, `_full_device` |
 //! | 6 datasync | `conformance_sync`, `_groups`, `_threads` (a slow file) |
-//! | 7 failure | `conformance_failure`, `conformance_full_device` |
+//! | 7 failure | `conformance_failure`, `_full_device`, `_thin_device`, `_no_workers` |
 //! | 8 bounds and shares | `conformance_bounds` |
 //! | 9 handles and kinds of files | `conformance_handles`, `conformance_kinds` |
-//! | 10, 11 closing, shutdown, drop, memory | `conformance_close`, `conformance_deadlines` |
+//! | 10, 11 closing, shutdown, drop, memory | `conformance_close`, `_deadlines`, `_frozen` |
 //! | 12 polls make progress | `conformance_acceptance` (allocation, panics: other packages) |
-//! | 13 threads and forks | `conformance_threads` |
+//! | 12 no system call that waits | `system_calls` |
+//! | 13 threads and forks | `conformance_threads`, `conformance_frozen` |
+//! | 3, 5, 6, 7, 8, 10, 11, 13 under faults of a mounted file system | `faults_fuse_*` |
 //! | 15 what survives | `kill_storm` (the process's death), `power_cuts` (real file systems) |
 //! | all of them | `random_faults` (the [`model`]), `random_equal`, `seed_client` |
 //!
@@ -43,7 +46,7 @@
 //! | `skip` | what this machine cannot run |
 //! | `tiny` | a file system with room for a few pages |
 //! | `storm` | a process that writes until it is killed, and what its files may hold then |
-//! | `confine` | child processes with limits and system-call filters of their own |
+//! | `confine` | real limits: child processes, filters on system calls, small file systems |
 //! | `fuse` | a file system that fails, delays and shortens by script, and logs |
 //! | `power` | a block device that loses power: its log, and the images a cut may leave |
 //!
@@ -58,6 +61,7 @@
 #![allow(clippy::print_stdout)]
 
 pub mod choices;
+#[cfg(target_os = "linux")]
 pub mod confine;
 pub mod content;
 pub mod disk;

@@ -32,6 +32,17 @@ pub trait Mode: Sized {
     fn build(config: &Config) -> Result<Self::Backend, SetupError>;
 }
 
+/// A fixture that names its mode, so that a test can build it over a directory of its own, or look
+/// at why it cannot be built.
+pub trait OfMode: Fixture {
+    /// Its mode.
+    type Mode: Mode + Send + 'static;
+}
+
+impl<M: Mode + Send + 'static> OfMode for Real<M> {
+    type Mode = M;
+}
+
 /// `SyncBackend`.
 #[derive(Debug)]
 pub struct Sync;
@@ -133,6 +144,8 @@ pub fn by_name(name: &str, config: &Config) -> Option<Result<Box<dyn Backend>, S
     }
     let build = match name {
         Sync::NAME => boxed::<Sync>,
+        Worker::NAME => boxed::<Worker>,
+        WorkerFew::NAME => boxed::<WorkerFew>,
         Uring::NAME => boxed::<Uring>,
         UringBound::NAME => boxed::<UringBound>,
         UringSqPoll::NAME => boxed::<UringSqPoll>,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use ringzero_core::{IoFd, Limits, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
+    choices::Choices,
     conformance,
     disk::FileState,
     file_model::FileModel,
@@ -61,7 +62,7 @@ impl<'a, M: Mode> Episode<'a, M> {
             let mut state = fixture.mount.shared.state();
             state.log.clear();
             state.rough = Some(Rough {
-                random: Random::new(random.next()),
+                choices: Choices::seeded(random.next()),
                 short: random.below(300),
                 retry: random.below(150),
                 refused: random.below(60),

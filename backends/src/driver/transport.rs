@@ -82,8 +82,8 @@ pub(crate) trait Transport {
     /// The executor refused for good.
     fn sleep(&mut self, timeout: Option<Duration>) -> Result<Wake, Errno>;
 
-    /// Ends the work: begins nothing that has not begun, and waits for the rest, until then at
-    /// most, telling the engine the answers. Returns whether nobody reads the engine's memory any
-    /// more, now or later.
+    /// Waits for what was handed over, until then at most, and tells the engine the answers; hands
+    /// over nothing more. Returns whether nobody reads the engine's memory any more, now or later.
+    /// If not, nothing is begun any more that can be kept from beginning.
     fn retire(&mut self, engine: &mut QueuedEngine, until: Option<Instant>) -> bool;
 }

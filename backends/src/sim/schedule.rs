@@ -108,10 +108,9 @@ impl Schedule {
 
     /// Lets everything that hangs end, in its time.
     pub(super) fn release(&mut self) {
-        for request in &mut self.requests {
-            if request.due_ns.is_none() {
-                request.due_ns = Some(self.now_ns + WRITE_NS.0 + self.random.below(SYNC_NS.1));
-            }
+        for request in self.requests.iter_mut().filter(|request| request.due_ns.is_none()) {
+            let ns = WRITE_NS.0 + self.random.below(SYNC_NS.1);
+            request.due_ns = Some(self.now_ns.saturating_add(ns));
         }
     }
 

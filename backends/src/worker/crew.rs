@@ -169,7 +169,6 @@ impl Transport for Crew {
     }
 
     fn retire(&mut self, engine: &mut QueuedEngine, until: Option<Instant>) -> bool {
-        self.hands.iter().for_each(Hand::stop);
         loop {
             self.reap(engine);
             if self.hands.iter().all(Hand::is_at_rest) {
@@ -177,12 +176,11 @@ impl Transport for Crew {
             }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {
+                self.hands.iter().for_each(Hand::stop);
                 return false;
             }
             let hands = &mut self.hands;
-            self.waiter.sleep(left, || {
-                hands.iter_mut().any(Hand::has_answer) || hands.iter().all(Hand::is_at_rest)
-            });
+            self.waiter.sleep(left, || hands.iter_mut().any(Hand::has_answer));
         }
     }
 }

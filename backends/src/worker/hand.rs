@@ -108,7 +108,7 @@ impl Hand {
         !self.answers.is_empty()
     }
 
-    /// Begins nothing that has not begun. The thread ends after the request it has begun, if any.
+    /// Nothing is begun any more. The thread ends after the request it has begun, if any.
     pub(super) fn stop(&self) {
         self.shared.stop();
         self.wake();

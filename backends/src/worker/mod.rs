@@ -50,11 +50,11 @@ use crew::Crew;
 /// flight, so that one that hangs holds one thread; what was queued behind it waits with it.
 ///
 /// # Its end
-/// Dropping it begins nothing new: a request that a thread has begun is waited for, for at most
-/// `Config::drop_deadline`, and those that are only queued are not carried out. The threads have
-/// ended when the drop returns, unless the disk hangs: then one stays behind with the memory and
-/// the open file of what it has begun, until the disk answers. The same holds for what the deadline
-/// of a shutdown cuts off.
+/// Dropping it hands over nothing more, and waits for what was handed over, for at most
+/// `Config::drop_deadline`. Then the threads have ended. Where a disk hangs, a thread stays behind
+/// at the deadline with the memory and the open file of the request that it has begun, until the
+/// disk answers; what is queued behind that request is never begun. The same holds for what the
+/// deadline of a shutdown cuts off.
 ///
 /// ```
 /// use ringzero::{Config, IoCompletion, StorageIo, StorageIoExt, WorkerBackend};

@@ -4,8 +4,8 @@
 //! machines. Decides nothing: EINTR, a short write, an error are answered as they are.
 //!
 //! Invariants:
-//! - a request is begun only while the backend has not stopped the thread; what is queued then is
-//!   dropped unanswered;
+//! - nothing is begun after the backend stopped the thread, but for a request that it was about to
+//!   begin at that moment; what is queued then is dropped unanswered;
 //! - the last thing it does is to say that it has ended: from then on it reads no memory of the
 //!   engine and names no file.
 //!
@@ -75,7 +75,6 @@ impl Work {
             }
         }
         self.shared.has_ended.store(true, Ordering::Release);
-        self.waiter.ring();
     }
 
     fn carry_out(&mut self, request: &Request) {

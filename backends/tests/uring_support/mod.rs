@@ -1,19 +1,18 @@
-//! What the io_uring tests share: rings of every mode, a file system that can be made to stall, and
-//! child processes with limits of their own.
+//! What the io_uring tests share: rings of every mode, and files for them.
 //!
 //! Everything that cannot run on a machine says why and is skipped.
 #![allow(dead_code, reason = "not every test binary uses all of this")]
 #![allow(unsafe_code, reason = "calls of libc that std has no form of")]
-
-pub(crate) mod child;
-pub(crate) mod filter;
-pub(crate) mod stall;
 
 use std::{fs::File, path::Path, time::Duration};
 
 use ringzero::{
     Config, IoCompletion, Limits, SetupError, StorageIo, StorageIoExt, UringBackend, UringConfig,
     UringMode,
+};
+use ringzero_tests::confine::{
+    skip,
+    volume::{FileSystem, Volume},
 };
 
 pub(crate) const MODES: [UringMode; 3] = [
@@ -53,6 +52,12 @@ pub(crate) fn ring(config: &Config) -> Option<UringBackend> {
         }
         Err(reason) => panic!("{:?}: {reason}", config.uring.mode),
     }
+}
+
+/// A file system whose writes can be made to stall.
+pub(crate) fn volume() -> Option<Volume> {
+    let volume = Volume::mount(FileSystem::Ext4);
+    volume.map_err(|reason| skip(format!("needs a loop-mounted ext4: {reason}"))).ok()
 }
 
 /// A new file for reading and writing.

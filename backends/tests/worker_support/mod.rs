@@ -5,18 +5,20 @@
 //! is a failure.
 #![allow(dead_code, reason = "not every test binary uses all of this")]
 
-#[path = "../uring_support/stall.rs"]
-pub(crate) mod stall;
-
 use std::{
     fs::{self, File},
     path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use ringzero::{
     Config, IoCompletion, IoFd, Limits, StorageIo, StorageIoExt, WorkerBackend, WorkerConfig,
+};
+use ringzero_tests::confine::{
+    skip,
+    volume::{FileSystem, Volume},
 };
 
 pub(crate) const SHORT: Duration = Duration::from_millis(100);
@@ -45,11 +47,9 @@ pub(crate) fn about(duration: Duration, expected: Duration) -> bool {
 }
 
 /// A file system to stall, or the reason why there is none here.
-pub(crate) fn volume() -> Option<stall::Volume> {
-    let volume = stall::Volume::mount();
-    let must_run = std::env::var_os("RINGZERO_REQUIRE_ALL").is_some();
-    assert!(volume.is_some() || !must_run, "skipped, which it may not be");
-    volume
+pub(crate) fn volume() -> Option<Volume> {
+    let volume = Volume::mount(FileSystem::Ext4);
+    volume.map_err(|reason| skip(format!("needs a loop-mounted ext4: {reason}"))).ok()
 }
 
 /// A new file for reading and writing.
@@ -97,11 +97,40 @@ pub(crate) fn io_threads() -> Vec<i32> {
     paths.filter(|path| is_ours(path)).filter_map(|path| number(&path)).collect()
 }
 
+/// How many of them are in a call that does not end: state D of proc(5).
+pub(crate) fn stuck_count() -> usize {
+    let is_stuck = |number: &i32| {
+        let status = fs::read_to_string(format!("/proc/self/task/{number}/status"));
+        status.is_ok_and(|status| status.lines().any(|line| line.starts_with("State:\tD")))
+    };
+    io_threads().iter().filter(|number| is_stuck(number)).count()
+}
+
+/// Waits until so many I/O threads are stuck.
+pub(crate) fn are_stuck_soon(count: usize) -> bool {
+    let begin = Instant::now();
+    while stuck_count() != count {
+        if begin.elapsed() > LONG {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// Lets one test at a time look at the threads of the process. None is there at the beginning.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(are_left_soon(0), "{:?}", io_threads());
+    turn
+}
+
 /// Waits until so many I/O threads are left.
 pub(crate) fn are_left_soon(count: usize) -> bool {
     let begin = Instant::now();
     while io_threads().len() != count {
-        if begin.elapsed() > SOON {
+        if begin.elapsed() > LONG {
             return false;
         }
         thread::sleep(Duration::from_millis(1));

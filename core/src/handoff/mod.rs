@@ -7,8 +7,11 @@
 //! | `ordering` | every memory ordering of the two, by name, and what it is for |
 //! | `sync` | the atomic and the cell they are made of |
 //!
-//! Nothing here sleeps, spins, locks or allocates. What sleeps is the driver above, with whatever
-//! its platform has. A worker thread with two queues and two doorbells:
+//! Nothing here sleeps, spins, locks or allocates: sleeping is up to the driver above, with what
+//! its platform has. The module exists where the target swaps 32 bits atomically.
+//!
+//! What the threads may do to each other is explored by the models in `tests/tests/loom_handoff`.
+//! A worker thread with two queues and two doorbells:
 //!
 //! ```
 //! use std::{sync::Arc, thread};

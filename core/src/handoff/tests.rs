@@ -1,6 +1,12 @@
 //! The queue equals a deque whatever is done to its ends, from any position; two threads get
 //! everything once and in order; a thread that sleeps at a doorbell is woken. What depends on
 //! memory ordering is not shown here but by the models (`tests/tests/loom_handoff`).
+//!
+//! Mutations of the structure, one at a time; each turned at least one test here red: push: never
+//! full, believes that no room is left; room one more; pop: never empty, believes that nothing is
+//! there, frees before it reads, frees nothing; closed with values left; an end that says nothing
+//! when dropped; positions that stop at 2³² − 1; the mask is the capacity; ring: changes nothing,
+//! never says to wake; arm or disarm does nothing.
 
 use std::{boxed::Box, collections::VecDeque, sync::Arc, thread, vec::Vec};
 

@@ -1,1 +1,29 @@
-//! Child processes with limits and system-call filters of their own.
+//! Real limits for tests: child processes with limits of their own, filters on system calls, file
+//! systems in loop devices that are full, frozen or thin. Linux only.
+//!
+//! | module | noun |
+//! |---|---|
+//! | `child` | a test that runs itself again in a process of its own |
+//! | `filter` | system calls that fail on one thread |
+//! | `watch` | every system call of one thread that an allow-list does not name |
+//! | `volume` | ext4 or XFS in a loop device |
+//! | `stall` | a file system that is frozen |
+//!
+//! Nothing here knows a backend. What a machine cannot do is an error here, and [`skip`] in a test.
+
+pub mod child;
+pub mod filter;
+pub mod stall;
+pub mod volume;
+pub mod watch;
+
+use std::fmt::Display;
+
+/// Says why a test, or a part of it, does not run.
+///
+/// # Panics
+/// With `RINGZERO_REQUIRE_ALL` set, where everything is there and skipping is a failure.
+pub fn skip(reason: impl Display) {
+    println!("skipped: {reason}");
+    assert!(std::env::var_os("RINGZERO_REQUIRE_ALL").is_none(), "skipped: {reason}");
+}

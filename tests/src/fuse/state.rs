@@ -19,7 +19,6 @@ use crate::{
     disk::{Ask, FileState, Injected, Node},
     random::Random,
     script::{Action, Of, Rough, Rule},
-    session::PATIENCE,
 };
 
 /// No file grows beyond this.
@@ -190,11 +189,10 @@ impl State {
     /// Lets the closing of a file go on if no request of it is unanswered.
     fn close_idle(&mut self) {
         let is_busy = |inode| self.waiting.iter().any(|it| it.inode == inode);
-        let (closing, ended) =
+        let (busy, idle): (Vec<_>, Vec<_>) =
             mem::take(&mut self.closing).into_iter().partition(|it| is_busy(it.0));
-        self.closing = closing;
-        let ended: Vec<(usize, ReplyEmpty)> = ended;
-        ended.into_iter().for_each(|(_, reply)| reply.ok());
+        self.closing = busy;
+        idle.into_iter().for_each(|(_, reply)| reply.ok());
     }
 
     /// Notes what was not answered with all it asked for.
@@ -309,38 +307,16 @@ impl Shared {
         self.release_these(&numbers, action);
     }
 
-    /// Answers these requests, in this order, with `action`.
+    /// Answers these requests, in this order, with `action`. What was answered meanwhile is left
+    /// alone.
     pub fn release_these(&self, numbers: &[u64], action: Action) {
         let mut state = self.state();
         for &number in numbers {
-            let held = state.waiting.iter_mut().find(|it| it.number == number);
-            held.expect("a request that is held").action = action;
-            state.answer(number);
+            if let Some(held) = state.waiting.iter_mut().find(|it| it.number == number) {
+                held.action = action;
+                state.answer(number);
+            }
         }
-        drop(state);
-        self.0.1.notify_all();
-    }
-
-    /// Sleeps until `condition` holds.
-    ///
-    /// # Panics
-    /// It does not within [`PATIENCE`].
-    pub fn wait_until(&self, what: &str, condition: impl Fn(&State) -> bool) {
-        let guard = self.state();
-        let waiting = self.0.1.wait_timeout_while(guard, PATIENCE, |state| !condition(state));
-        let (state, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
-        let is_met = !timeout.timed_out();
-        let log = if is_met { Vec::new() } else { state.log.clone() };
-        drop(state);
-        assert!(is_met, "{what} did not happen: {log:#?}");
-    }
-
-    /// Sleeps until `count` requests are held.
-    ///
-    /// # Panics
-    /// As [`Shared::wait_until`].
-    pub fn wait_until_held(&self, count: usize) {
-        self.wait_until("a request to be held", |state| state.held().len() >= count);
     }
 
     /// Answers everything, now and from now on.
@@ -349,6 +325,7 @@ impl Shared {
         state.is_stopped = true;
         state.rules.clear();
         state.rough = None;
+        state.delays = None;
         while let Some(number) = state.waiting.first().map(|it| it.number) {
             state.answer(number);
         }
@@ -362,8 +339,6 @@ impl Shared {
         let mut state = self.state();
         while !state.is_stopped {
             let next = state.answer_due(Instant::now());
-            // Whoever waits for an answer to be logged looks again.
-            self.0.1.notify_all();
             let left = next.map_or(AT_MOST, |next| next.saturating_duration_since(Instant::now()));
             let woken = self.0.1.wait_timeout(state, left);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;

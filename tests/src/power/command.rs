@@ -7,7 +7,9 @@ use std::{io, process::Command};
 /// # Errors
 /// It could not be started; it was killed; its code is above `highest_code`. With its complaint.
 pub(super) fn run(command: &mut Command, highest_code: i32) -> io::Result<()> {
-    let output = command.output()?;
+    let program = command.get_program().to_owned();
+    let missing = |error: io::Error| io::Error::new(error.kind(), format!("{program:?}: {error}"));
+    let output = command.output().map_err(missing)?;
     if output.status.code().is_some_and(|code| code <= highest_code) {
         return Ok(());
     }

@@ -18,10 +18,10 @@ const SECTOR_BYTES: usize = 512;
 pub enum Cache {
     /// It puts everything before on the medium.
     Honest,
-    /// Nothing: so many of the latest writes are not on the medium yet, flushed or not.
+    /// Nothing: so many of the latest requests are not on the medium yet, flushed or not.
     Lying {
         /// How many.
-        write_count: usize,
+        request_count: usize,
     },
 }
 
@@ -32,7 +32,7 @@ impl Cache {
             Self::Honest => {
                 entries.iter().rposition(|entry| *entry == Entry::Flush).map_or(0, |at| at + 1)
             }
-            Self::Lying { write_count } => entries.len().saturating_sub(write_count),
+            Self::Lying { request_count } => entries.len().saturating_sub(request_count),
         }
     }
 }
@@ -83,4 +83,54 @@ fn versions<'a>(
     let per_mille = 250 * random.below(5);
     versions.retain(|_, _| random.chance(per_mille));
     versions
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::power::log::LogWriter;
+
+    /// The first bytes of three sectors after many cuts at the end of the example of the header.
+    fn outcomes(cache: Cache) -> BTreeSet<[u8; 3]> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut writer = LogWriter::create(&path).unwrap();
+        writer.write(0, &[b'A'; 1_024]).unwrap();
+        writer.flush().unwrap();
+        writer.write(512, &[b'B'; 1_024]).unwrap();
+        writer.write(512, &[b'C'; 512]).unwrap();
+        let log = Log::load(&path).unwrap();
+        let mut base = Image::new(1_536);
+        base.write(0, &[b'0'; 1_536]);
+        let outcome = |seed| {
+            let image = after_cut(&base, &log, u64::MAX, cache, &mut Random::new(seed));
+            let mut bytes = [0; 1_536];
+            image.read(0, &mut bytes);
+            for sector in bytes.chunks(SECTOR_BYTES) {
+                assert!(sector.iter().all(|byte| *byte == sector[0]), "a torn sector");
+            }
+            [bytes[0], bytes[512], bytes[1_024]]
+        };
+        (0..500).map(outcome).collect()
+    }
+
+    fn all_of(first: &[u8], second: &[u8], third: &[u8]) -> BTreeSet<[u8; 3]> {
+        let pairs = first.iter().flat_map(|a| second.iter().map(move |b| (*a, *b)));
+        pairs.flat_map(|(a, b)| third.iter().map(move |c| [a, b, *c])).collect()
+    }
+
+    #[test]
+    fn a_cut_leaves_everything_that_it_may_and_nothing_else() {
+        assert_eq!(outcomes(Cache::Honest), all_of(b"A", b"ABC", b"0B"));
+    }
+
+    #[test]
+    fn a_device_that_lies_forgets_what_was_flushed() {
+        // The flush is an entry of the log too.
+        let lying = |request_count| outcomes(Cache::Lying { request_count });
+        assert_eq!(lying(2), all_of(b"A", b"ABC", b"0B"));
+        assert_eq!(lying(4), all_of(b"0A", b"0ABC", b"0B"));
+    }
 }

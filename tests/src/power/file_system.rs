@@ -55,7 +55,7 @@ impl FileSystem {
     ///
     /// # Errors
     /// The tool is missing, or complained.
-    pub fn make(self, path: &Path) -> io::Result<()> {
+    pub(super) fn make(self, path: &Path) -> io::Result<()> {
         File::create_new(path)?.set_len(self.byte_count())?;
         let mut command = match self {
             Self::Ext4 | Self::Ext4WithoutJournal => Command::new("mkfs.ext4"),

@@ -23,12 +23,12 @@ pub struct Image {
 
 impl Image {
     /// Of `byte_count` zeros.
-    pub fn new(byte_count: u64) -> Self {
+    pub(super) fn new(byte_count: u64) -> Self {
         Self { byte_count, chunks: HashMap::new() }
     }
 
     /// How large the device is.
-    pub fn byte_count(&self) -> u64 {
+    pub(super) fn byte_count(&self) -> u64 {
         self.byte_count
     }
 
@@ -36,7 +36,7 @@ impl Image {
     ///
     /// # Errors
     /// Those of reading.
-    pub fn load(path: &Path) -> io::Result<Self> {
+    pub(super) fn load(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let mut image = Self::new(file.metadata()?.len());
         let mut bytes = vec![0; 1 << 20];
@@ -67,7 +67,7 @@ impl Image {
     }
 
     /// Fills `bytes` with what is at `offset`.
-    pub fn read(&self, offset: u64, bytes: &mut [u8]) {
+    pub(super) fn read(&self, offset: u64, bytes: &mut [u8]) {
         for (index, within, range) in parts(offset, bytes.len()) {
             let part = &mut bytes[range];
             match self.chunks.get(&index) {
@@ -81,7 +81,7 @@ impl Image {
     ///
     /// # Panics
     /// If they end beyond the device.
-    pub fn write(&mut self, offset: u64, bytes: &[u8]) {
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) {
         assert!(offset + bytes.len() as u64 <= self.byte_count, "beyond the device");
         for (index, within, range) in parts(offset, bytes.len()) {
             let part = &bytes[range];

@@ -55,7 +55,7 @@ impl LogWriter {
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub(super) enum Entry {
     /// A write of [`Log::data`] of this range, at this offset of the device.
     Write {
         /// Where on the device.
@@ -110,7 +110,7 @@ impl Log {
     }
 
     /// The requests that were logged in whole at `position`.
-    pub fn until(&self, position: u64) -> &[Entry] {
+    pub(super) fn until(&self, position: u64) -> &[Entry] {
         &self.entries[..self.ends.partition_point(|end| *end <= position)]
     }
 
@@ -120,7 +120,7 @@ impl Log {
     }
 
     /// What a write wrote.
-    pub fn data(&self, range: &Range<usize>) -> &[u8] {
+    pub(super) fn data(&self, range: &Range<usize>) -> &[u8] {
         &self.bytes[range.clone()]
     }
 }

@@ -51,6 +51,6 @@ pub use cut::{Cache, after_cut};
 pub use device::serve;
 pub use file_system::FileSystem;
 pub use image::Image;
-pub use log::{Entry, Log};
+pub use log::Log;
 pub use mounted::Mounted;
 pub use volume::Volume;

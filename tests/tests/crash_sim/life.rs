@@ -57,6 +57,12 @@ struct Open {
     data: Option<IoFd>,
 }
 
+impl Open {
+    fn is_failed(&self, fd: IoFd) -> bool {
+        self.io.file_status(fd).is_ok_and(|status| status.failed.is_some())
+    }
+}
+
 impl Life {
     pub(crate) fn new(seed: u64, discipline: Discipline) -> Self {
         let mut random = Random::new(seed);
@@ -134,12 +140,10 @@ impl Life {
 
     /// Whether the program gives up.
     fn step(&mut self, open: &mut Open) -> Result<bool, String> {
-        let is_failed =
-            |open: &Open, fd| open.io.file_status(fd).is_ok_and(|it| it.failed.is_some());
-        if is_failed(open, open.log.fd) && self.random.chance(300) {
+        if open.is_failed(open.log.fd) && self.random.chance(300) {
             return Ok(true);
         }
-        if open.data.is_none_or(|fd| is_failed(open, fd)) {
+        if open.data.is_none_or(|fd| open.is_failed(fd)) {
             self.open_data(open);
         }
         match self.random.below(100) {
@@ -212,7 +216,9 @@ impl Life {
             let _all = open.io.wait(usize::MAX, None);
             poll(open)?;
         }
-        if !open.log.is_settled() || open.io.deregister_fd(open.log.fd).is_err() {
+        // A failed file is not cut back, and its readers may see what is lost: no way to go on.
+        let may_go_on = open.log.is_settled() && !open.is_failed(open.log.fd);
+        if !may_go_on || open.io.deregister_fd(open.log.fd).is_err() {
             return Ok(());
         }
         let file = open.io.disk().open("log").expect("it exists");

@@ -1,10 +1,10 @@
 //! Models of the doorbell, alone and with queues. A thread that parks and is not woken is a
 //! deadlock, which loom reports.
 //!
-//! loom lets an unpark follow its ring at once, and lets it carry what the ringing thread did, which
-//! is more than a platform promises. So what `is_armed` and `disarm` promise is shown by models
-//! that do not park: there, a wake-up that is lost is a thread that yields for ever. And a thread
-//! that parks joins nobody, because loom takes an unpark that comes late for the end of the join.
+//! loom runs an unpark together with its ring, and lets it carry what the ringing thread did: more
+//! than a platform promises. So what `is_armed` and `disarm` promise is shown by models that do not
+//! park: there, a lost wake-up is a thread that yields for ever. And a thread that parks joins
+//! nobody, because loom takes an unpark that comes late for the end of the join.
 
 use std::sync::Arc;
 

@@ -24,6 +24,7 @@ const HOUSES: &[House] = &[
             ("limits", 0),
             ("memory", 0),
             ("slots", 0),
+            ("boxed_queue", 1),
             ("handoff", 1),
             ("table", 1),
             ("engine", 2),

@@ -1,4 +1,14 @@
 //! The disk by itself: who is told of an error, what a sync covers, what a crash leaves.
+//!
+//! # Mutations
+//! | changed | red |
+//! |---|---|
+//! | a later sync makes lost bytes durable | `what_was_lost_…`, `of_two_overlapping_syncs_…` |
+//! | a sync covers what comes while it runs | `a_sync_covers_…` |
+//! | an error is told for ever | `each_open_file_…`, `of_two_overlapping_syncs_…` |
+//! | an error is told to one open file only | `each_open_file_…` |
+//! | nothing is torn | `a_crash_keeps_drops_and_tears_…` |
+//! | nothing under way gets through | `a_write_under_way_…` |
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,11 @@
 //! What is promised after which calls.
+//!
+//! # Mutations
+//! | removed | red |
+//! |---|---|
+//! | a write takes a promise back | `a_byte_is_promised_…`, `what_was_durable_…` |
+//! | what failed is not promised | `what_failed_…` |
+//! | an earlier registration is not promised | `a_sync_does_not_speak_…` |
 
 use super::*;
 
