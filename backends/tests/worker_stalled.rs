@@ -19,7 +19,7 @@
 //!
 //! # Safety
 //! One descriptor that a backend leaked is taken back.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(unsafe_code)]
 #![allow(
     clippy::unwrap_used,

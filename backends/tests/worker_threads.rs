@@ -18,7 +18,7 @@
 //!
 //! # Safety
 //! Calls of libc with numbers, or with structures that live until the call returns.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(unsafe_code)]
 #![allow(
     clippy::unwrap_used,

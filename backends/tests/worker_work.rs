@@ -14,7 +14,7 @@
     clippy::panic,
     reason = "a test may fail, and says what it skips"
 )]
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 
 mod worker_support;
 
