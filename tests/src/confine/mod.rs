@@ -9,7 +9,8 @@
 //! | `volume` | ext4 or XFS in a loop device |
 //! | `stall` | a file system that is frozen |
 //!
-//! Nothing here knows a backend. What a machine cannot do is an error here, and a [`skip`](crate::skip::skip) in a test.
+//! Nothing here knows a backend. What a machine cannot do is an error here, and a
+//! [`skip`](crate::skip::skip) in a test.
 
 pub mod child;
 pub mod filter;
