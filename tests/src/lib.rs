@@ -23,6 +23,7 @@
 //! | 10, 11 closing, shutdown, drop, memory | `conformance_close`, `conformance_deadlines` |
 //! | 12 polls make progress | `conformance_acceptance` (allocation, panics: other packages) |
 //! | 13 threads and forks | `conformance_threads` |
+//! | 3 to 7 after a power cut | `crash_sim` (a reference log on the simulated disk) |
 //! | all of them | `random_faults` (the [`model`]), `random_equal`, `seed_client` |
 //!
 //! # Modules
@@ -43,7 +44,8 @@
 //! | `power` | a block device that loses power: its log, and the images a cut may leave |
 //!
 //! # Environment
-//! `RINGZERO_SEED`, `RINGZERO_OPERATIONS`: seed and length of the random tests.
+//! `RINGZERO_SEED`, `RINGZERO_OPERATIONS`: seed and length of the random tests. `RINGZERO_SEEDS`:
+//! how many seeds `crash_sim` runs.
 //! `RINGZERO_EPISODE`: only this episode of `random_faults`, each call printed; with
 //! `RINGZERO_TRACE` each request too.
 //!
