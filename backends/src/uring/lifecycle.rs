@@ -20,7 +20,7 @@ use super::{
     bound::Access,
     driver::{Driver, Ending, OnSignal},
 };
-use crate::{files::Purpose, report::Note};
+use crate::{files::Purpose, platform, report::Note};
 
 /// `None` if it is beyond what the clock can tell: no deadline.
 pub(super) fn deadline(timeout: Duration) -> Option<Instant> {
@@ -43,6 +43,7 @@ impl Driver {
         let Some(entry) = self.registry.files.get(slot) else {
             return Err(StorageIoError::Io(Errno::BADF));
         };
+        platform::ask_whether_ready(entry.file());
         let submitter = self.ring.submitter();
         let refused = self.targets.insert(&submitter, slot, entry.file(), entry.rw_flags());
         if let Some(errno) = refused {
