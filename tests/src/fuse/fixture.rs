@@ -80,9 +80,8 @@ impl<M: Mode> Session<Fused<M>> {
 
     /// Hands over what was submitted, and polls until `count` requests are held.
     ///
-    /// Polling, because of the thread-bound mode: io_uring first asks whether the file is ready,
-    /// over and over (128 times), before a kernel worker gets the write, each time for a call of
-    /// this thread.
+    /// More than once: before a kernel worker gets a write, io_uring polls the file 128 times, in
+    /// the thread-bound mode each time in a call of this thread.
     ///
     /// # Panics
     /// They are not within [`PATIENCE`].
