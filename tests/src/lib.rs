@@ -7,8 +7,8 @@
 //! (`worker`, `worker_few`), and io_uring by default, bound to a thread, with a polling kernel
 //! thread, and with registered buffers and a submission queue of one (`uring`, `uring_bound`,
 //! `uring_sqpoll`, `uring_fixed`). What needs a request to hang or fail at a chosen moment runs on
-//! the scripted executor, and on the others over the file system of `fuse`. A mode that this machine
-//! cannot run prints why it is skipped.
+//! the scripted executor, and on the others over the file system of `fuse`. A mode that this
+//! machine cannot run prints why it is skipped.
 //!
 //! # Where each guarantee is tested
 //! | guarantee | files in `tests/` |

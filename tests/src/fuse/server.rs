@@ -1,4 +1,4 @@
-//! [`Server`]: what the kernel asks of a mount, answered from its state.
+//! `Server`: what the kernel asks of a mount, answered from its state.
 //!
 //! One thread asks it, so requests are logged in the order in which the kernel sent them. It never
 //! waits: what has no answer yet is put aside with its reply.
