@@ -16,7 +16,7 @@ use ringzero::{
     SetupError, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend, WorkerConfig,
     open,
 };
-use ringzero_tests::confine::{filter, skip};
+use ringzero_tests::{confine::filter, skip::skip};
 use support::{create, finish, in_child};
 
 const MODES: [UringMode; 3] = [
@@ -152,7 +152,7 @@ fn where_no_thread_starts_sync_works_and_both_reasons_are_told() {
 fn a_ring_and_threads_that_cannot_start_are_found_out() {
     // SAFETY: asks only.
     if unsafe { libc::geteuid() } != 0 || open(&config(Choice::Uring, MODES[0])).is_err() {
-        println!("skipped: needs root, to become a user without privileges, and io_uring");
+        skip("needs root, to become a user without privileges, and io_uring");
         return;
     }
     let code = in_child(|| {

@@ -1,7 +1,8 @@
 //! The simulated backend as a user meets it: time, hanging, faults, crashes, and what it refuses.
 //!
 //! # Mutations
-//! Nothing hangs: `a_wait_…` and `deadlines_…` are red. A drop lets nothing arrive: `dropping_…` is.
+//! Nothing hangs: `a_wait_…` and `deadlines_…` are red. A drop lets nothing arrive: `dropping_…`
+//! is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;

@@ -17,7 +17,7 @@ use std::{fs::File, thread, time::Duration};
 use ringzero::{
     Config, IoCompletion, IoFd, StorageIo, StorageIoExt, UringBackend, UringConfig, UringMode,
 };
-use ringzero_tests::confine::{skip, watch::Watch};
+use ringzero_tests::{confine::watch::Watch, skip::skip};
 use uring_support::{finish, ring};
 
 /// Runs `test` on a thread of its own whose enters are counted.

@@ -58,8 +58,8 @@ pub(crate) fn every_sequence<O: Copy + Debug, S>(
             return complete;
         };
         digits[last] += 1;
-        // Not `fill(0)` in place: LLVM 22 drops it, because it takes the zeros of the first allocation
-        // to be still there, and the run would end early.
+        // Not `fill(0)` in place: LLVM 22 drops it, because it takes the zeros of the first
+        // allocation to be still there, and the run would end early.
         digits.truncate(last + 1);
         digits.resize(depth, 0);
     }

@@ -7,8 +7,8 @@
 //! (`worker`, `worker_few`), and io_uring by default, bound to a thread, with a polling kernel
 //! thread, and with registered buffers and a submission queue of one (`uring`, `uring_bound`,
 //! `uring_sqpoll`, `uring_fixed`). What needs a request to hang or fail at a chosen moment runs on
-//! the scripted executor, and on the others over the file system of `fuse`. A mode that this machine
-//! cannot run prints why it is skipped.
+//! the scripted executor, and on the others over the file system of `fuse`. A mode that this
+//! machine cannot run prints why it is skipped.
 //!
 //! # Where each guarantee is tested
 //! | guarantee | files in `tests/` |
@@ -27,6 +27,7 @@
 //! | 13 threads and forks | `conformance_threads`, `conformance_frozen` |
 //! | 3, 5, 6, 7, 8, 10, 11, 13 under faults of a mounted file system | `faults_fuse_*` |
 //! | 15 what survives | `kill_storm` (the process's death), `power_cuts` (real file systems) |
+//! | 3 to 7 after a power cut | `crash_sim` (a reference log on the simulated disk) |
 //! | all of them | `random_faults` (the [`model`]), `random_equal`, `seed_client` |
 //!
 //! # Modules
@@ -51,7 +52,8 @@
 //! | `power` | a block device that loses power: its log, and the images a cut may leave |
 //!
 //! # Environment
-//! `RINGZERO_SEED`, `RINGZERO_OPERATIONS`: seed and length of the random tests.
+//! `RINGZERO_SEED`, `RINGZERO_OPERATIONS`: seed and length of the random tests. `RINGZERO_SEEDS`:
+//! how many seeds `crash_sim` runs.
 //! `RINGZERO_CUTS`, `RINGZERO_ROUNDS`: how often `power_cuts` cuts, and `kill_storm` kills.
 //! `RINGZERO_EPISODE`: only this episode of `random_faults`, each call printed; with
 //! `RINGZERO_TRACE` each request too.

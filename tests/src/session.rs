@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use ringzero_core::{IoCompletion, IoFd, StorageIo, StorageIoError, StorageIoExt};
 
-use crate::fixture::{Fixture, Place, Setup};
+use crate::{
+    fixture::{Fixture, Place, Setup},
+    skip::skip,
+};
 
 /// Long enough for any machine; reached only by a test that fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +36,7 @@ impl<F: Fixture> Session<F> {
         match F::at(place) {
             Ok(fixture) => Some(Self::over(fixture, setup)),
             Err(reason) => {
-                println!("skipped on {}: {reason}", F::NAME);
+                skip(format!("{}: {reason}", F::NAME));
                 None
             }
         }

@@ -36,7 +36,6 @@ use ringzero_core::{
 };
 use ringzero_tests::{
     confine::{
-        skip,
         stall::Stall,
         volume::{FileSystem, Volume},
     },
@@ -45,6 +44,7 @@ use ringzero_tests::{
     random::bytes,
     real::{Mode, OfMode, Real},
     session::{PATIENCE, Session},
+    skip::skip,
 };
 
 const SHORT: Duration = Duration::from_millis(100);

@@ -17,7 +17,7 @@ use std::{env, path::Path};
 use ringzero_core::{Errno, IoFd, Limits, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
     confine::{
-        child, skip,
+        child,
         volume::{FileSystem, Volume},
     },
     conformance,
@@ -25,6 +25,7 @@ use ringzero_tests::{
     random::bytes,
     real::{Mode, OfMode, Real},
     session::Session,
+    skip::skip,
     tiny::Tiny,
 };
 use tempfile::TempDir;

@@ -26,13 +26,14 @@ use ringzero::SetupError;
 use ringzero_core::{Errno, IoCompletion, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
     confine::{
-        child, skip,
+        child,
         volume::{FileSystem, Volume},
     },
     conformance,
     fixture::{Fixture, Place, Setup},
     real::{self, Mode, OfMode},
     session::PATIENCE,
+    skip::skip,
 };
 
 const DATA: &[u8] = b"nobody carries this out";

@@ -17,15 +17,13 @@ use std::{fs, io};
 
 use ringzero_core::{Errno, Limits, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
-    confine::{
-        skip,
-        volume::{FileSystem, Volume},
-    },
+    confine::volume::{FileSystem, Volume},
     conformance,
     fixture::{Fixture, Place, Setup},
     random::bytes,
     real::{Mode, OfMode, Real},
     session::Session,
+    skip::skip,
     tiny::Tiny,
 };
 

@@ -3,8 +3,8 @@
 //!
 //! io_uring sends buffered writes of one inode one after the other, by a hash of it in 64 buckets:
 //! of seven other files one may share the bucket of the one that hangs, with 1 in 9 chance. A
-//! backend with one worker stands still while that hangs, by definition: one thread of the worker
-//! backend, or a submission queue of one entry, for which the kernel starts no second worker
+//! backend with one worker may stand still with it, by definition: one thread of the worker
+//! backend, or a submission queue of one entry, for which the kernel need not start a second worker
 //! (io_uring_register(2), IORING_REGISTER_IOWQ_MAX_WORKERS: as many as entries, at most four per
 //! processor). `sync` hangs itself, inside the call that submits, and is left out.
 #![cfg(target_os = "linux")]
@@ -17,7 +17,7 @@ use ringzero_core::{Errno, IoFd, Limits, StorageIo, StorageIoError, StorageIoExt
 use ringzero_tests::{
     conformance,
     fixture::{SMALL, Setup},
-    fuse::{self, Action, Fused, Mount, Of, Options},
+    fuse::{self, Action, Event, Fused, Mount, Of, Options},
     random::bytes,
     real::{InMode, Mode},
     session::{PATIENCE, Session},
@@ -28,7 +28,7 @@ const SHORT: Duration = Duration::from_millis(100);
 const NOT_MUCH_MORE: Duration = Duration::from_secs(8);
 /// Others that go on while one file hangs, of seven: see the header.
 const ENOUGH: usize = 5;
-/// Modes whose only worker the file that hangs takes up.
+/// Modes whose only worker the file that hangs may take up.
 const ONE_WORKER: [&str; 2] = ["worker", "uring, registered buffers"];
 
 /// Eight files, a short deadline for closing.
@@ -86,7 +86,7 @@ fn files_of_another_mount_go_on<F: InMode>() {
         }
         println!("{}: {count} of 7 files go on beside one whose {of:?} hang", F::NAME);
         let has_one_worker = ONE_WORKER.contains(&F::NAME);
-        assert!(count >= ENOUGH || has_one_worker && count == 0, "{count} of 7");
+        assert!(count >= ENOUGH || has_one_worker, "{count} of 7");
         assert!(!s.results.contains_key(&sync), "control: the file did hang");
         drop(holding);
         s.drain();
@@ -203,6 +203,24 @@ fn calls_of_the_hot_path_return_while_a_file_hangs<F: InMode>() {
     drop(s);
 }
 
+/// io_uring polls a file that can be polled before a kernel worker writes to it, and FUSE waits for
+/// the answer of the first poll: that must not happen in a call that submits.
+fn whether_a_file_is_ready_is_not_asked_on_the_hot_path<F: InMode>() {
+    let Some(mut s) = fuse::open::<F::Mode>(&setup()) else { return };
+    let shared = s.shared();
+    let poll_count = || {
+        let is_poll = |event: &&Event| matches!(event, Event::Polled { .. });
+        shared.state().log.iter().filter(is_poll).count()
+    };
+    let fd = s.open("file", &[1; 1_000]);
+    let before = poll_count();
+    let tokens = [s.write(fd, b"write", 0).unwrap(), s.append(fd, b"append").unwrap()];
+    let sync = s.sync(fd).unwrap();
+    s.drain();
+    assert_eq!([tokens[0], tokens[1], sync].map(|token| s.result(token)), [5, 6, 0]);
+    assert_eq!(poll_count(), before, "{}: asked while something was submitted", F::NAME);
+}
+
 fn an_answer_after_a_long_silence_is_an_answer<F: InMode>() {
     let Some(mut s) = session::<F>() else { return };
     let shared = s.shared();
@@ -228,5 +246,6 @@ conformance!(
     files_of_another_mount_go_on,
     deregistration_answers_at_its_deadline_and_gives_everything_back_later,
     calls_of_the_hot_path_return_while_a_file_hangs,
+    whether_a_file_is_ready_is_not_asked_on_the_hot_path,
     an_answer_after_a_long_silence_is_an_answer,
 );

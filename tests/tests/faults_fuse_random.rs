@@ -22,6 +22,7 @@ use ringzero_tests::{
     real::{InMode, Mode},
     script::Rough,
     session::PATIENCE,
+    skip::skip,
 };
 
 const LIMITS: Limits = Limits { files: 3, ..SMALL };
@@ -230,7 +231,7 @@ impl<'a, M: Mode> Episode<'a, M> {
 fn random_operations_under_random_faults_are_what_the_contract_allows<F: InMode>() {
     let fixture = match Fused::<F::Mode>::with(ringzero_tests::fuse::Options::default()) {
         Ok(fixture) => fixture,
-        Err(reason) => return ringzero_tests::fuse::skip(F::NAME, &reason),
+        Err(reason) => return skip(format!("{}: {reason}", F::NAME)),
     };
     let seed = number_from_env("RINGZERO_SEED", 0x000F_A175);
     let wanted = number_from_env("RINGZERO_OPERATIONS", 6_000);

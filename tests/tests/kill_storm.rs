@@ -62,7 +62,7 @@ fn round<F: Fixture>(seed: u64, acknowledge: Acknowledge) -> (usize, Result<Foun
 
 fn acknowledged_writes_survive<F: Fixture>() {
     if let Err(reason) = F::at(Place::Memory) {
-        return skip(&format!("the kill storm of {}", F::NAME), reason);
+        return skip(format!("{}: {reason}", F::NAME));
     }
     let seed = number_from_env("RINGZERO_SEED", 0x5EED);
     let rounds = number_from_env("RINGZERO_ROUNDS", ROUNDS);

@@ -112,7 +112,7 @@ fn the_seeds_client_runs_on_every_mode_of_the_uring_backend() {
         let uring = UringConfig { mode, ..UringConfig::default() };
         let config = Config { uring, ..Config::default() };
         if let Err(reason) = UringBackend::new(&config) {
-            println!("skipped {mode:?}: {reason}");
+            ringzero_tests::skip::skip(format!("{mode:?}: {reason}"));
             continue;
         }
         in_all_forms!(UringBackend::new(&config).expect("a moment ago it could be built"));

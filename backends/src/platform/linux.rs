@@ -109,6 +109,19 @@ pub(crate) fn keep_position_flags() -> i32 {
     })
 }
 
+/// Asks once whether the file is ready, so that io_uring need not: poll(2).
+///
+/// Before io_uring gives a write that would wait to a kernel worker, it polls a file that can be
+/// polled, inside io_uring_enter(2). FUSE passes the first poll of a mount on to its server, and
+/// waits for the answer; that of most servers is that they know no such request (ENOSYS), and none
+/// is passed on any more. Other file systems answer at once.
+pub(crate) fn ask_whether_ready(file: &File) {
+    let mut question = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: the descriptor is open, and there is one pollfd to read and write. Whatever it says
+    // is right: the answer is not asked for.
+    unsafe { libc::poll(&raw mut question, 1, 0) };
+}
+
 /// Nanoseconds of a clock that never goes back, to the resolution of the timer interrupt
 /// (CLOCK_MONOTONIC_COARSE of clock_gettime(2)): read without entering the kernel.
 #[inline]

@@ -27,8 +27,8 @@ mod windows;
 pub(crate) use by_piece::write_pieces_at;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
-    write_at, write_pieces_at,
+    ask_whether_ready, fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync,
+    unnamed_file, write_at, write_pieces_at,
 };
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{

@@ -122,7 +122,7 @@ mod tests {
         match UringBackend::new(config) {
             Ok(backend) => Some(backend),
             Err(reason @ (SetupError::Unsupported | SetupError::Forbidden)) => {
-                println!("skipped: {reason}");
+                ringzero_tests::skip::skip(reason);
                 None
             }
             Err(reason) => panic!("{reason}"),

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     driver::{QueuedEngine, Transport, Wake},
     files::Entry,
+    platform,
     report::Note,
 };
 
@@ -60,6 +61,7 @@ impl Transport for RingTransport {
     }
 
     fn attach(&mut self, slot: FileSlot, entry: &Entry) {
+        platform::ask_whether_ready(entry.file());
         let submitter = self.ring.submitter();
         let refused = self.targets.insert(&submitter, slot, entry.file(), entry.rw_flags());
         if let Some(errno) = refused {

@@ -51,10 +51,10 @@ use crew::Crew;
 ///
 /// # Its end
 /// Dropping it hands over nothing more, and waits for what was handed over, for at most
-/// `Config::drop_deadline`. Then the threads have ended. Where a disk hangs, a thread stays behind
-/// at the deadline with the memory and the open file of the request that it has begun, until the
-/// disk answers; what is queued behind that request is never begun. The same holds for what the
-/// deadline of a shutdown cuts off.
+/// `Config::drop_deadline`. Then the threads have ended. Where a disk hangs, the thread that waits
+/// for it stays behind at the deadline until the disk answers, and the memory and the files of what
+/// was cut off are leaked; what is queued behind the request that hangs is never begun. The same
+/// holds for what the deadline of a shutdown cuts off.
 ///
 /// ```
 /// use ringzero::{Config, IoCompletion, StorageIo, StorageIoExt, WorkerBackend};
@@ -79,7 +79,8 @@ pub struct WorkerBackend {
 }
 
 impl WorkerBackend {
-    /// Starts the threads. They are named `ringzero-io` and have every signal blocked.
+    /// Starts the threads. They are named `ringzero-io` and have every signal blocked: handlers of
+    /// the host never run on them, and a write beyond RLIMIT_FSIZE is EFBIG without a SIGXFSZ.
     ///
     /// # Errors
     /// `SetupError::Config`, `Memory`; `NoThread`: a limit on processes; `Other`.

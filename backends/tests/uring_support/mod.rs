@@ -10,9 +10,9 @@ use ringzero::{
     Config, IoCompletion, Limits, SetupError, StorageIo, StorageIoExt, UringBackend, UringConfig,
     UringMode,
 };
-use ringzero_tests::confine::{
-    skip,
-    volume::{FileSystem, Volume},
+use ringzero_tests::{
+    confine::volume::{FileSystem, Volume},
+    skip::skip,
 };
 
 pub(crate) const MODES: [UringMode; 3] = [
@@ -47,7 +47,7 @@ pub(crate) fn ring(config: &Config) -> Option<UringBackend> {
             | SetupError::AccessDenied
             | SetupError::MemoryLimit),
         ) => {
-            println!("skipped in {:?}: {reason}", config.uring.mode);
+            skip(format!("{:?}: {reason}", config.uring.mode));
             None
         }
         Err(reason) => panic!("{:?}: {reason}", config.uring.mode),

@@ -16,9 +16,9 @@ use std::{
 use ringzero::{
     Config, IoCompletion, IoFd, Limits, StorageIo, StorageIoExt, WorkerBackend, WorkerConfig,
 };
-use ringzero_tests::confine::{
-    skip,
-    volume::{FileSystem, Volume},
+use ringzero_tests::{
+    confine::volume::{FileSystem, Volume},
+    skip::skip,
 };
 
 pub(crate) const SHORT: Duration = Duration::from_millis(100);

@@ -196,7 +196,7 @@ fn the_worked_example_of_the_header_is_true() {
 }
 
 /// Values between the two threads; each crosses the wrap.
-const COUNT: u32 = if cfg!(miri) { 300 } else { 200_000 };
+const COUNT: u32 = if cfg!(miri) { 300 } else { 50_000 };
 
 #[test]
 fn two_threads_hand_everything_over_once_and_in_order() {

@@ -9,21 +9,11 @@
 //! | `volume` | ext4 or XFS in a loop device |
 //! | `stall` | a file system that is frozen |
 //!
-//! Nothing here knows a backend. What a machine cannot do is an error here, and [`skip`] in a test.
+//! Nothing here knows a backend. What a machine cannot do is an error here, and a
+//! [`skip`](crate::skip::skip) in a test.
 
 pub mod child;
 pub mod filter;
 pub mod stall;
 pub mod volume;
 pub mod watch;
-
-use std::fmt::Display;
-
-/// Says why a test, or a part of it, does not run.
-///
-/// # Panics
-/// With `RINGZERO_REQUIRE_ALL` set, where everything is there and skipping is a failure.
-pub fn skip(reason: impl Display) {
-    println!("skipped: {reason}");
-    assert!(std::env::var_os("RINGZERO_REQUIRE_ALL").is_none(), "skipped: {reason}");
-}

@@ -18,6 +18,7 @@ use crate::{
     fixture::{Fixture, Place, Setup},
     real::{Mode, config},
     session::{PATIENCE, Session},
+    skip::skip,
 };
 
 /// A backend of mode `M` and a mount.
@@ -57,20 +58,10 @@ pub fn open_with<M: Mode>(setup: &Setup, options: Options) -> Option<Session<Fus
     match Fused::with(options) {
         Ok(fixture) => Some(Session::over(fixture, setup)),
         Err(reason) => {
-            skip(M::NAME, &reason);
+            skip(format!("{}: {reason}", M::NAME));
             None
         }
     }
-}
-
-/// Prints why this machine cannot run a mode.
-///
-/// # Panics
-/// `RINGZERO_REQUIRE_ALL` is set.
-pub fn skip(mode: &str, reason: &str) {
-    println!("skipped on {mode}: {reason}");
-    let must_run = std::env::var_os("RINGZERO_REQUIRE_ALL").is_some_and(|it| it == "1");
-    assert!(!must_run, "RINGZERO_REQUIRE_ALL=1, and {mode} cannot run: {reason}");
 }
 
 impl<M: Mode> Session<Fused<M>> {
@@ -89,9 +80,8 @@ impl<M: Mode> Session<Fused<M>> {
 
     /// Hands over what was submitted, and polls until `count` requests are held.
     ///
-    /// Polling, because of the thread-bound mode: io_uring first asks whether the file is ready,
-    /// over and over (128 times), before a kernel worker gets the write, each time for a call of
-    /// this thread.
+    /// More than once: before a kernel worker gets a write, io_uring polls the file 128 times, in
+    /// the thread-bound mode each time in a call of this thread.
     ///
     /// # Panics
     /// They are not within [`PATIENCE`].

@@ -15,6 +15,11 @@ pub enum Event {
         /// Which.
         inode: usize,
     },
+    /// It was asked whether a file is ready. The kernel asks once per mount.
+    Polled {
+        /// Which.
+        inode: usize,
+    },
     /// A file was given another length.
     Resized {
         /// Which.

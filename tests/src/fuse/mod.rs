@@ -45,7 +45,7 @@ pub mod server;
 pub mod state;
 pub mod watchdog;
 
-pub use fixture::{Fused, open, open_with, skip};
+pub use fixture::{Fused, open, open_with};
 pub use log::Event;
 pub use mount::{Close, Mount, Options};
 pub use state::{Delays, Holding, Shared, State};

@@ -1,4 +1,4 @@
-//! [`Server`]: what the kernel asks of a mount, answered from its state.
+//! `Server`: what the kernel asks of a mount, answered from its state.
 //!
 //! One thread asks it, so requests are logged in the order in which the kernel sent them. It never
 //! waits: what has no answer yet is put aside with its reply.
@@ -11,8 +11,9 @@ use std::{
 
 use fuser::{
     BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
-    INodeNo, KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry,
-    ReplyOpen, ReplyWrite, Request, TimeOrNow, WriteFlags,
+    INodeNo, KernelConfig, LockOwner, OpenFlags, PollEvents, PollFlags, PollNotifier, ReplyAttr,
+    ReplyData, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyPoll, ReplyWrite, Request, TimeOrNow,
+    WriteFlags,
 };
 use ringzero_core::SyncKind;
 
@@ -184,6 +185,23 @@ impl Filesystem for Server {
     ) {
         let Some(inode) = file_of(ino) else { return reply.error(Errno::EISDIR) };
         self.shared.close(inode, reply);
+    }
+
+    fn poll(
+        &self,
+        _request: &Request,
+        ino: INodeNo,
+        _handle: FileHandle,
+        _notifier: PollNotifier,
+        _events: PollEvents,
+        _flags: PollFlags,
+        reply: ReplyPoll,
+    ) {
+        if let Some(inode) = file_of(ino) {
+            self.shared.state().log.push(Event::Polled { inode });
+        }
+        // As most file systems; the kernel asks no more.
+        reply.error(Errno::ENOSYS);
     }
 
     fn fsync(

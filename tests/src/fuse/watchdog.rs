@@ -1,4 +1,4 @@
-//! [`Watchdog`]: a child process that aborts a mount whose process died or takes too long.
+//! `Watchdog`: a child process that aborts a mount whose process died or takes too long.
 //!
 //! A thread would not do. A process that is killed while its own mount holds its requests cannot
 //! end: its threads that answer are gone, and the kernel's workers that wait for the answers keep

@@ -44,7 +44,7 @@ use ringzero::Config;
 use ringzero_tests::{
     power::{Cache, FileSystem, Image, Log, Mounted, Volume, after_cut},
     random::{Random, number_from_env},
-    real::{Mode, Sync, Uring},
+    real::{Mode, Sync, Uring, Worker},
     skip::skip,
 };
 use tempfile::TempDir;
@@ -72,7 +72,7 @@ impl Recording {
         let io = match M::build(&Config::default()) {
             Ok(io) => io,
             Err(reason) => {
-                skip(&what, reason);
+                skip(format!("{what}: {reason}"));
                 return None;
             }
         };
@@ -80,7 +80,7 @@ impl Recording {
         let volume = match Volume::mount(program, file_system) {
             Ok(volume) => volume,
             Err(reason) => {
-                skip(&what, format!("needs root, FUSE and loop devices: {reason}"));
+                skip(format!("{what}: needs root, FUSE and loop devices: {reason}"));
                 return None;
             }
         };
@@ -194,5 +194,6 @@ macro_rules! power_cuts {
 
 power_cuts! {
     sync: Sync,
+    worker: Worker,
     uring: Uring,
 }

@@ -45,7 +45,6 @@ use load::{Load, Tally};
 use ringzero_core::{StorageIo, StorageIoExt};
 use ringzero_tests::{
     confine::{
-        skip,
         volume::{FileSystem, Volume},
         watch::{Allowed, Call, Watch, all, argument},
     },
@@ -53,6 +52,7 @@ use ringzero_tests::{
     fixture::{Fixture, Setup},
     real::{Mode, Real, Worker, WorkerFew},
     session::{PATIENCE, Session},
+    skip::skip,
 };
 
 const ACCEPTED: u64 = 8_000;
