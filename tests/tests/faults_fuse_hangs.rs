@@ -33,7 +33,7 @@ const SHORT: Duration = Duration::from_millis(100);
 /// Of a call that sleeps for SHORT, on a machine that is busy otherwise.
 const NOT_MUCH_MORE: Duration = Duration::from_secs(8);
 /// Others that go on while one file hangs, of seven: see the header.
-const ENOUGH: usize = 5;
+const ENOUGH: usize = 4;
 /// Modes whose only worker the file that hangs may take up.
 const ONE_WORKER: [&str; 2] = ["worker", "uring, registered buffers"];
 
