@@ -3,11 +3,11 @@
 //! A test is a function generic over a [`fixture::Fixture`]; [`conformance!`] makes one `#[test]`
 //! of it per backend and mode: the engine over a scripted executor (`scripted`), the same with
 //! requests shuffled, delayed, cut short, sent back and answered at once (`scripted_rough`),
-//! `sync`, one worker thread and three (`worker`, `worker_few`), and io_uring by default, bound to a
-//! thread, with a polling kernel thread, and with registered buffers and a submission queue of one
-//! (`uring`, `uring_bound`, `uring_sqpoll`, `uring_fixed`). What needs a request to hang or fail at
-//! a chosen moment runs on the scripted executor only. A mode that this machine cannot run prints
-//! why it is skipped.
+//! `sync`, one worker thread and three (`worker`, `worker_few`), and io_uring by default, bound to
+//! a thread, with a polling kernel thread, and with registered buffers and a submission queue of
+//! one (`uring`, `uring_bound`, `uring_sqpoll`, `uring_fixed`). What needs a request to hang or
+//! fail at a chosen moment runs on the scripted executor only. A mode that this machine cannot run
+//! prints why it is skipped.
 //!
 //! # Where each guarantee is tested
 //! | guarantee | files in `tests/` |
