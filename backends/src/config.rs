@@ -13,6 +13,8 @@ use crate::platform;
 const MAX_SQ_ENTRIES: u32 = 32_768;
 /// Most threads of a worker backend. Each has queues with room for every request.
 const MAX_WORKER_THREADS: u32 = 64;
+/// Bytes of the queues of a worker thread for one request and its answer, at most.
+pub(crate) const WORKER_SLOT_BYTES: usize = 96;
 
 /// How to build a backend.
 ///
@@ -112,8 +114,8 @@ pub enum UringMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerConfig {
     /// Threads that carry requests out. 1 to 64. A file that hangs stops the thread that has it,
-    /// and what is queued there; with several, files that are idle meanwhile go to another.
-    /// Default: 1.
+    /// and what is queued there; with several, files that are idle meanwhile go to the one with the
+    /// fewest requests. With as many as files, one that hangs stops no other. Default: 1.
     pub threads: u32,
 }
 
@@ -132,7 +134,7 @@ pub enum ConfigError {
     /// The limits add up to more memory than this machine, or this control group, has.
     #[error(
         "the limits add up to {needed_bytes} bytes of memory, but {available_bytes} are all there \
-         is: lower limits.blocks_common, blocks_per_file or block_bytes"
+         is: lower limits.blocks_common, blocks_per_file or block_bytes, or worker.threads"
     )]
     Memory {
         /// What the limits add up to.
@@ -167,19 +169,33 @@ impl Config {
     /// The first bound that is out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.limits.check().map_err(ConfigError::Limits)?;
-        check_memory(memory_bytes(&self.limits), platform::memory_bytes())?;
         if self.uring.sq_entries == 0 || self.uring.sq_entries > MAX_SQ_ENTRIES {
             return Err(ConfigError::SqEntries);
         }
         if self.worker.threads == 0 || self.worker.threads > MAX_WORKER_THREADS {
             return Err(ConfigError::WorkerThreads);
         }
+        check_memory(self.memory_bytes(), platform::memory_bytes())?;
         match self.uring.mode {
             UringMode::SqPoll { idle } if !(1..=u32::MAX.into()).contains(&idle.as_millis()) => {
                 Err(ConfigError::SqPollIdle)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Everything that grows with the limits: the data memory, one record per thing, and the queues
+    /// of worker threads. Needs numbers that passed their own checks.
+    fn memory_bytes(&self) -> u64 {
+        let Self { limits, worker: WorkerConfig { threads }, .. } = self;
+        limits.memory_bytes() as u64
+            + u64::from(limits.operation_count()) * size_of::<Operation>() as u64
+            + u64::from(limits.range_count()) * size_of::<u32>() as u64
+            + u64::from(limits.block_count()) * size_of::<Block>() as u64
+            + u64::from(limits.files) * size_of::<OpenFile>() as u64
+            + u64::from(*threads)
+                * u64::from(limits.request_count().next_power_of_two())
+                * WORKER_SLOT_BYTES as u64
     }
 }
 
@@ -190,16 +206,6 @@ fn check_memory(needed_bytes: u64, available_bytes: Option<u64>) -> Result<(), C
         }
         _ => Ok(()),
     }
-}
-
-/// Everything that grows with the limits: the data memory and one record per thing. Needs limits
-/// that passed their own check.
-fn memory_bytes(limits: &Limits) -> u64 {
-    limits.memory_bytes() as u64
-        + u64::from(limits.operation_count()) * size_of::<Operation>() as u64
-        + u64::from(limits.range_count()) * size_of::<u32>() as u64
-        + u64::from(limits.block_count()) * size_of::<Block>() as u64
-        + u64::from(limits.files) * size_of::<OpenFile>() as u64
 }
 
 #[cfg(test)]
@@ -246,8 +252,19 @@ mod tests {
     #[test]
     fn the_memory_needed_counts_the_tables_too() {
         let limits = Limits { block_bytes: 512, blocks_common: 1 << 20, ..Limits::default() };
-        let tables = memory_bytes(&limits) - limits.memory_bytes() as u64;
+        let tables = with_limits(limits).memory_bytes() - limits.memory_bytes() as u64;
         assert!(tables > (1 << 20) * size_of::<Block>() as u64);
+    }
+
+    #[test]
+    fn the_memory_needed_counts_the_queues_of_every_thread() {
+        let limits = Limits { operations_common: 16_000, ..Limits::default() };
+        let needed = |threads| {
+            let worker = WorkerConfig { threads };
+            Config { limits, worker, ..Config::default() }.memory_bytes()
+        };
+        // 17,040 requests at most, and queues are powers of two.
+        assert_eq!(needed(64) - needed(1), 63 * 32_768 * WORKER_SLOT_BYTES as u64);
     }
 
     #[test]

@@ -32,7 +32,8 @@ impl fmt::Debug for Opened {
 
 /// Sets up the best backend that works here: io_uring, else worker threads, else sync.
 ///
-/// With a [`Choice`] other than `Auto`, that one or none.
+/// With a [`Choice`] other than `Auto`, that one or none. Worker threads inherit the processors and
+/// the scheduling of the calling thread: see [`WorkerBackend::new`].
 ///
 /// ```
 /// use ringzero::{Config, open};

@@ -145,6 +145,30 @@ fn a_program_goes_on_with_the_disk_that_a_crash_left() {
 }
 
 #[test]
+fn what_was_replaced_is_promised_no_more() {
+    let mut io = with(SimFaults::NONE, 11);
+    let disk = io.disk().clone();
+    let commit = |io: &mut SimBackend, bytes| {
+        let fd = io.register_fd(disk.create("log", b"")).unwrap();
+        io.submit_append(fd, bytes).unwrap();
+        io.submit_datasync(fd).unwrap();
+        drain(io);
+        fd
+    };
+    let promise = |bytes: &[u8]| {
+        let (file, offset, bytes) = ("log".to_owned(), 0, bytes.to_vec());
+        SimPromise { file, offset, bytes }
+    };
+    let fd = commit(&mut io, b"the first");
+    assert_eq!(io.promises(), [promise(b"the first")]);
+    io.deregister_fd(fd).unwrap();
+    commit(&mut io, b"new");
+    assert_eq!(io.promises(), [promise(b"new")]);
+    disk.create("log", b"");
+    assert_eq!(io.promises(), []);
+}
+
+#[test]
 fn files_of_another_disk_are_refused() {
     let mut io = with(SimFaults::NONE, 7);
     let stranger = SimDisk::new().create("log", b"");

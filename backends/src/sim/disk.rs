@@ -37,6 +37,8 @@ struct Inode {
     name: String,
     kind: Kind,
     sectors: Sectors,
+    /// How often it was made again, with other bytes.
+    remade_count: u64,
     /// How often writing back failed.
     error_count: u64,
     last_error: Errno,
@@ -47,7 +49,15 @@ struct Inode {
 impl Inode {
     fn new(name: &str, kind: Kind, content: Vec<u8>) -> Self {
         let (name, sectors) = (name.to_owned(), Sectors::new(content));
-        Self { name, kind, sectors, error_count: 0, last_error: Errno::IO, is_told: true }
+        Self {
+            name,
+            kind,
+            sectors,
+            remade_count: 0,
+            error_count: 0,
+            last_error: Errno::IO,
+            is_told: true,
+        }
     }
 
     fn lose(&mut self, errno: Errno, random: &mut Random) {
@@ -122,6 +132,7 @@ impl SimDisk {
             Some(inode) => {
                 inode.kind = kind;
                 inode.sectors = Sectors::new(content.to_vec());
+                inode.remade_count += 1;
                 inode.is_told = true;
             }
             None => inodes.push(Inode::new(name, kind, content.to_vec())),
@@ -171,6 +182,11 @@ impl SimDisk {
         let begin = usize::try_from(promise.offset).unwrap_or(usize::MAX);
         let bytes = inode.sectors.current().get(begin..).unwrap_or_default();
         bytes.starts_with(&promise.bytes)
+    }
+
+    /// How often a file was made again.
+    pub(super) fn remade_count(&self, at: usize) -> u64 {
+        self.with(at, |inode| inode.remade_count).unwrap_or(0)
     }
 
     /// Whether both are the same disk.

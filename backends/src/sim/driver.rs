@@ -172,7 +172,9 @@ impl Driver {
             return Err(StorageIoError::Io(Errno::BUSY));
         }
         let (fd, slot) = self.engine.register(registration)?;
-        self.promises.registered(file.inode(), &file.name(), file.durable().as_deref());
+        let remade_count = file.disk().remade_count(file.inode());
+        let durable = file.durable();
+        self.promises.registered(file.inode(), remade_count, &file.name(), durable.as_deref());
         if let Some(place) = self.files.get_mut(slot.index()) {
             *place = Some(file);
         }

@@ -149,9 +149,11 @@ impl SimBackend {
     /// leaves can be checked against it with [`SimDisk::keeps`]. A byte is promised if the last
     /// write of it is covered by a datasync that was delivered with success, did not fail, and no
     /// write of it was accepted since. What a file durably held when it was first registered is
-    /// promised too; what an earlier registration left unsynced never is.
+    /// promised too; what an earlier registration left unsynced never is, nor what
+    /// [`SimDisk::create`] has replaced since.
     pub fn promises(&self) -> Vec<SimPromise> {
-        self.driver.peek().promises.list()
+        let disk = self.disk();
+        self.driver.peek().promises.list(|file| disk.remade_count(file))
     }
 
     /// Cuts the power, and gives the disk as it is then.

@@ -11,7 +11,7 @@
 //! success of a datasync says. A datasync covers what was accepted before it through the same
 //! registration; what an earlier registration left unsynced stays uncertain for ever, because the
 //! kernel may have told of its loss to the file that was closed. What a file held when it was first
-//! registered is promised if it was durable then.
+//! registered is promised if it was durable then. A file that is made again begins anew.
 //!
 //! Worked example: write 1 of `aaaa` at 0, sync 2, write 3 of `bb` at 1. Nothing is promised until
 //! sync 2 is delivered with success: then `a` at 0 and `a` at 3, because write 3 may be anywhere.
@@ -50,6 +50,8 @@ impl Entry {
 #[derive(Debug, Default)]
 struct FilePromises {
     name: String,
+    /// Of the file when it was registered.
+    remade_count: u64,
     registration: u64,
     /// Bytes by where they begin. They neither overlap nor are empty.
     kept: BTreeMap<u64, Vec<u8>>,
@@ -72,13 +74,25 @@ pub(super) struct Promises {
 }
 
 impl Promises {
-    /// A file is registered. `durable` is what it holds, if all of that is durable.
-    pub(super) fn registered(&mut self, file: usize, name: &str, durable: Option<&[u8]>) {
+    /// A file is registered that was made again `remade_count` times. `durable` is what it holds,
+    /// if all of that is durable.
+    pub(super) fn registered(
+        &mut self,
+        file: usize,
+        remade_count: u64,
+        name: &str,
+        durable: Option<&[u8]>,
+    ) {
+        let registration = self.files.get(&file).map_or(0, |known| known.registration);
+        if self.files.get(&file).is_some_and(|known| known.remade_count != remade_count) {
+            self.files.remove(&file);
+        }
         let known = self.files.entry(file).or_insert_with(|| {
             let durable = durable.unwrap_or_default();
             let kept = (!durable.is_empty()).then(|| (0, durable.to_vec()));
             let kept = kept.into_iter().collect();
-            FilePromises { name: name.to_owned(), kept, ..FilePromises::default() }
+            let name = name.to_owned();
+            FilePromises { name, remade_count, registration, kept, ..FilePromises::default() }
         });
         known.registration += 1;
     }
@@ -119,8 +133,8 @@ impl Promises {
         }
     }
 
-    /// All that is promised now, by file and place.
-    pub(super) fn list(&self) -> Vec<SimPromise> {
+    /// All that is promised now, by file and place, of files that were made again so many times.
+    pub(super) fn list(&self, remade_count: impl Fn(usize) -> u64) -> Vec<SimPromise> {
         let of_file = |known: &FilePromises| {
             let file = known.name.clone();
             let promise = move |(offset, bytes): (&u64, &Vec<u8>)| SimPromise {
@@ -130,7 +144,9 @@ impl Promises {
             };
             known.kept.iter().map(promise).collect::<Vec<_>>()
         };
-        self.files.values().flat_map(of_file).collect()
+        let is_same =
+            |(file, known): &(&usize, &FilePromises)| remade_count(**file) == known.remade_count;
+        self.files.iter().filter(is_same).flat_map(|(_, known)| of_file(known)).collect()
     }
 }
 

@@ -22,7 +22,12 @@ use super::{
     waiter::Waiter,
     work::{Shared, Work},
 };
-use crate::{error::errno_of, platform, setup_error::SetupError};
+use crate::{config::WORKER_SLOT_BYTES, error::errno_of, platform, setup_error::SetupError};
+
+const _: () = assert!(
+    size_of::<SpscSlot<Request>>() + size_of::<SpscSlot<Answer>>() <= WORKER_SLOT_BYTES,
+    "`Config::check` counts the queues"
+);
 
 /// Of a thread that makes one system call after the other.
 const STACK_BYTES: usize = 64 << 10;

@@ -47,7 +47,9 @@ use crew::Crew;
 /// ([`WorkerConfig`](crate::WorkerConfig)) nothing else is written meanwhile, and with n threads n
 /// files that hang stop all of it: *guaranteed* are each file's operations and blocks, not threads.
 /// With several threads a file goes to the one with the fewest requests whenever it has none in
-/// flight, so that one that hangs holds one thread; what was queued behind it waits with it.
+/// flight, so that one that hangs holds one thread; what was queued behind it waits with it, and so
+/// does a file that comes while every other thread has more to do. With as many threads as files,
+/// one that hangs stops no other.
 ///
 /// # Its end
 /// Dropping it hands over nothing more, and waits for what was handed over, for at most
@@ -81,6 +83,10 @@ pub struct WorkerBackend {
 impl WorkerBackend {
     /// Starts the threads. They are named `ringzero-io` and have every signal blocked: handlers of
     /// the host never run on them, and a write beyond RLIMIT_FSIZE is EFBIG without a SIGXFSZ.
+    ///
+    /// They inherit the processors and the scheduling of the calling thread: make the backend
+    /// before the thread is bound to one processor or given a real-time priority (sched(7)). A
+    /// thread with one that polls on the only processor of its I/O thread never lets that run.
     ///
     /// # Errors
     /// `SetupError::Config`, `Memory`; `NoThread`: a limit on processes; `Other`.

@@ -1,8 +1,10 @@
 //! [`Routes`]: how requests name a file, and which I/O thread they go to.
 //!
 //! A file with requests in flight stays with its thread; one without goes to the thread that has
-//! the fewest. So a file that hangs holds one thread and no second one, and a file that begins
-//! something new avoids it, while there is another.
+//! the fewest. So a file that hangs holds one thread and no second one. A file that begins
+//! something new avoids that thread only while another has fewer requests, because one that hangs
+//! cannot be told from one that is busy; with as many threads as files there always is one that has
+//! none.
 //!
 //! Worked example, two threads: file A has 3 requests on thread 0 and hangs. File B, idle, goes to
 //! thread 1, which has none; so does file C a moment later, since 1 is less than 3. Had C been
@@ -132,6 +134,18 @@ mod tests {
         routes.answered(a);
         routes.answered(a);
         assert_eq!(send(&mut routes, a, &mut loads), 1);
+    }
+
+    #[test]
+    fn a_thread_that_hangs_is_avoided_while_another_has_fewer_requests() {
+        for (thread_count, expected) in [(2, 0), (3, 2)] {
+            let (mut routes, [hung, busy, late]) = three();
+            let mut loads = vec![0; thread_count];
+            assert_eq!(send(&mut routes, hung, &mut loads), 0);
+            assert_eq!(send(&mut routes, busy, &mut loads), 1);
+            assert_eq!(send(&mut routes, busy, &mut loads), 1);
+            assert_eq!(send(&mut routes, late, &mut loads), expected, "{thread_count} threads");
+        }
     }
 
     #[test]

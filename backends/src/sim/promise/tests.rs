@@ -12,7 +12,7 @@ use super::*;
 /// File 0, registered empty.
 fn empty() -> Promises {
     let mut promises = Promises::default();
-    promises.registered(0, "log", Some(b""));
+    promises.registered(0, 0, "log", Some(b""));
     promises
 }
 
@@ -23,7 +23,7 @@ fn deliver(promises: &mut Promises, token: u64, result: i32) {
 /// What is promised: offsets and bytes.
 fn list(promises: &Promises) -> Vec<(u64, String)> {
     let text = |promise: SimPromise| (promise.offset, String::from_utf8(promise.bytes).unwrap());
-    promises.list().into_iter().map(text).collect()
+    promises.list(|_| 0).into_iter().map(text).collect()
 }
 
 fn pairs(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
@@ -79,7 +79,7 @@ fn a_sync_does_not_speak_for_an_earlier_registration() {
     promises.write_accepted(0, 1, 0, b"aa");
     promises.sync_accepted(0, 2);
     promises.write_accepted(0, 3, 2, b"bb");
-    promises.registered(0, "log", Some(b"not looked at again"));
+    promises.registered(0, 0, "log", Some(b"not looked at again"));
     promises.write_accepted(0, 4, 4, b"cc");
     promises.sync_accepted(0, 5);
     deliver(&mut promises, 2, 0);
@@ -91,8 +91,8 @@ fn a_sync_does_not_speak_for_an_earlier_registration() {
 #[test]
 fn what_was_durable_at_registration_is_promised() {
     let mut promises = Promises::default();
-    promises.registered(0, "durable", Some(b"abc"));
-    promises.registered(1, "written", None);
+    promises.registered(0, 0, "durable", Some(b"abc"));
+    promises.registered(1, 0, "written", None);
     promises.write_accepted(0, 1, 1, b"x");
     assert_eq!(list(&promises), pairs(&[(0, "a"), (2, "c")]));
 }
