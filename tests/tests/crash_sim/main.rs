@@ -22,8 +22,8 @@
 //!
 //! | removed | file | seed | what was found |
 //! |---|---|---|---|
-//! | barrier of datasyncs: any unfinished operation | `sync.rs` | 1 | a broken promise |
-//! | barrier: unfinished appends only | `sync.rs` | 3 | a lost record |
+//! | barrier of datasyncs: nothing is waited for | `sync.rs` | 1 | a broken promise |
+//! | barrier: appends are not waited for | `sync.rs` | 3 | a lost record |
 //! | sticky failure: a failed file is synced again | `sync.rs` | 69 | a lost record |
 //! | sticky failure: nothing fails a file | `failure.rs` | 0 | a lost record |
 //! | the error of a data-sync | `sync.rs` | 0 | a lost record |
