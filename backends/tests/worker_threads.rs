@@ -5,16 +5,17 @@
 //!
 //! # Mutations
 //! Removed, and what is red then:
-//! - an I/O thread rings after an answer: `a_sleeper_on_either_side_is_always_woken`,
+//! - an I/O thread rings after an answer: `a_sleeper_on_either_side_is_always_woken`.
+//! - it rings after the answer is in the queue (before instead): that one, and
 //!   `whoever_has_the_backend_is_woken`.
-//! - it rings after the answer is in the queue (before instead): the same.
-//! - the caller rings after a request is in the queue (before instead): the same.
+//! - the caller rings after a request is in the queue (before instead): both.
 //! - the caller looks again after it armed the doorbell:
 //!   `a_sleeper_on_either_side_is_always_woken`.
 //! - an I/O thread does: `an_io_thread_that_goes_to_sleep_meets_a_caller_that_does_not`.
 //! - signals are blocked: `a_signal_never_runs_on_an_io_thread`,
 //!   `a_file_that_may_not_grow_ends_nothing`.
-//! - a drop stops its threads: `the_threads_live_as_long_as_the_backend`.
+//! - a drop stops its threads: `the_threads_live_as_long_as_the_backend` does not end.
+//! - `wait` sleeps without the park of the thread: `the_parks_of_the_host_are_its_own`.
 //!
 //! # Safety
 //! Calls of libc with numbers, or with structures that live until the call returns.

@@ -2,6 +2,14 @@
 //! with how many faults were injected and how the operation ended.
 //!
 //! `cargo test -p ringzero-tests --test faults_fuse_matrix -- --nocapture | grep matrix`
+//!
+//! # Mutations
+//! | removed or changed | red |
+//! |---|---|
+//! | a failed data-sync, a lost write fails the file; no sync is tried again | all modes |
+//! | continuation; retries; ECANCELED is EIO in the end | all modes |
+//! | failures are noted for syncs; the tail is put back | all modes |
+//! | what is behind a failed append is cancelled | all but `sync` |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

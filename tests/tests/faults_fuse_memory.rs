@@ -5,6 +5,12 @@
 //! looks at the caller's pages for each only when the one before was answered. The first is held;
 //! the backend goes; the program uses all the memory it can get again; then the answers come, and
 //! what arrives must be what was submitted.
+//!
+//! # Mutations
+//! | removed or changed | red |
+//! |---|---|
+//! | memory is leaked at a deadline | both, but with registered buffers, whose pages stay |
+//! | so is the descriptor | both, all but `sync` |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

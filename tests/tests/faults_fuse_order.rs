@@ -3,6 +3,13 @@
 //!
 //! What the backend accepted and delivered stands in the same log; `fuse::log::check` judges it,
 //! and is tried on logs made by hand first.
+//!
+//! # Mutations
+//! | removed or changed | red |
+//! |---|---|
+//! | barrier | both tests, all but `sync` |
+//! | a failed data-sync is not tried again; fails the file | `under_delays_…`, most modes |
+//! | continuation of writes; of appends; inline | `under_delays_…`, wherever it is used |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

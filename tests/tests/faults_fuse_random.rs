@@ -3,6 +3,14 @@
 //!
 //! `RINGZERO_SEED` chooses the seed, `RINGZERO_OPERATIONS` how many calls per mode. A run is not a
 //! pure function of its seed: threads of the kernel take part.
+//!
+//! # Mutations
+//! | removed or changed | red |
+//! |---|---|
+//! | barrier; what is behind a failed append is cancelled | all but `sync` |
+//! | a lost write fails the file; failures are noted; tail; cut at close | all modes |
+//! | a failed data-sync fails the file | most modes |
+//! | continuation; EINTR and EAGAIN are retried | all modes |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

@@ -1,5 +1,14 @@
 //! Guarantees 5, 6 and 7 over a file system that refuses writes and leaves the file usable: no
 //! room, no quota, too large, malformed.
+//!
+//! # Mutations
+//! | removed or changed | red |
+//! |---|---|
+//! | the tail is put back | `an_append_…`, `a_file_whose_append_…`, all modes |
+//! | what is behind a failed append is cancelled | `an_append_…`, all but `sync` |
+//! | cut at close | `a_file_whose_append_…`, all modes |
+//! | failures are noted for syncs | `an_append_…`, `a_write_…`, all modes |
+//! | continuation of writes | `neighbours_…`, all but `sync` |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

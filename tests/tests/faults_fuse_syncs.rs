@@ -1,5 +1,11 @@
 //! Guarantees 6 and 7 over a file system whose fsync fails once and then says 0, as ext4 and XFS
 //! do.
+//!
+//! # Mutations
+//! | removed or changed | red |
+//! |---|---|
+//! | a failed data-sync fails the file | four of five tests, all modes |
+//! | a failed data-sync is not tried again | the same |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

@@ -1,4 +1,15 @@
 //! Guarantees 3 and 7 over a file system that shortens writes, sends them back and loses them.
+//!
+//! # Mutations
+//! | removed or changed | red |
+//! |---|---|
+//! | a lost write fails the file | four tests, all modes |
+//! | continuation of writes; appends | `a_short_write_…`; `short_appends_…`, all but `sync` |
+//! | continuation inline | both, `sync` |
+//! | 16 attempts: 60 | `passing_errors_without_end_…`, all modes |
+//! | EINTR and EAGAIN are retried | `passing_errors_…`, all modes |
+//! | failures are noted for syncs | two tests of losses, all modes |
+//! | zero progress is an error | `a_write_without_progress_…`, `sync` |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

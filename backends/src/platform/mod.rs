@@ -25,10 +25,13 @@ mod windows;
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use by_piece::write_pieces_at;
+// Only a ring asks.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) use linux::ask_whether_ready;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    ask_whether_ready, fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync,
-    unnamed_file, write_at, write_pieces_at,
+    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
+    write_at, write_pieces_at,
 };
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{
