@@ -111,7 +111,7 @@ fn a_limit_on_the_size_of_files_leaves_what_was_committed() {
 #[test]
 fn a_folder_that_cannot_be_written_to_is_an_error() {
     let scene = Scene::new(b"a line\n");
-    let script = "mount -t tmpfs none /mnt && mount -o remount,ro /mnt && cd \"$SCENE\" &&
+    let script = "mount -t tmpfs -o ro none /mnt && cd \"$SCENE\" &&
         exec \"$WAL\" in --dir /mnt";
     let wal = program();
     let envs = [("SCENE", scene.folder.path().as_os_str()), ("WAL", wal.as_os_str())];
