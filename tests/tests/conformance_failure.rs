@@ -235,6 +235,46 @@ fn a_lost_append_request_stops_data_syncs_even_while_the_one_ahead_of_it_flies()
     assert_refused(&mut s, fd, Errno::IO);
 }
 
+/// An append request is lost, but its append waits for the one ahead of it; what is delivered
+/// meanwhile, a write or a datasync, has failed the file too.
+fn two_losses(first: Of, errno: Errno) {
+    let lost = Errno::new(30);
+    let mut s = Plain::at(Place::Memory, &Setup::default()).expect("runs everywhere");
+    let fd = s.open("file", &[1; 500]);
+    for (of, action) in [
+        (first, Action::Hang),
+        (Of::WriteAt(500), Action::Hang),
+        (Of::WriteAt(510), Action::Fail(lost)),
+    ] {
+        s.fixture.disk.script(Rule::once("file", of, action));
+    }
+    let known = if first == Of::Syncs { s.sync(fd) } else { s.write(fd, &[2; 10], 0) }.unwrap();
+    s.io.flush().unwrap();
+    let number = s.fixture.disk.requests("file")[0].0;
+    let ahead = s.append(fd, &[3; 10]).unwrap();
+    s.io.flush().unwrap();
+    let behind = s.append(fd, &[4; 10]).unwrap();
+    s.io.flush().unwrap();
+    assert_eq!(s.poll(), 0, "the lost append waits for the one ahead of it");
+    assert_eq!(s.fixture.disk.requests("file").len(), 3, "control: all were handed over");
+    s.fixture.disk.release_one(number, Action::Fail(errno));
+    assert_eq!(s.wait_for(known), -errno.number());
+    let refused = Err(StorageIoError::Io(errno));
+    assert_eq!(s.write(fd, &[5; 10], 0), refused, "the caller knows of a loss");
+    assert_eq!(s.append(fd, &[]), refused);
+    assert_eq!(s.sync(fd), refused);
+    s.fixture.disk.release(Action::Complete);
+    s.drain();
+    assert_eq!((s.result(ahead), s.result(behind)), (10, -lost.number()));
+    assert_refused(&mut s, fd, errno);
+}
+
+#[test]
+fn of_two_losses_the_one_that_is_delivered_first_is_announced() {
+    two_losses(Of::WriteAt(0), Errno::IO);
+    two_losses(Of::Syncs, Errno::NOSPC);
+}
+
 #[test]
 fn a_file_whose_appends_are_refused_refuses_them_also_while_it_fails() {
     let (mut s, fd) = scripted();

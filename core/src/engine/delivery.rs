@@ -6,10 +6,10 @@
 use super::{
     Engine,
     file::{AppendGate, Health},
-    operation::{ANNOUNCES_APPEND_FAILURE, ANNOUNCES_FAILURE, NOTABLE, ORPHAN, Operation},
+    operation::{ANNOUNCES_APPEND_FAILURE, ANNOUNCES_FAILURE, Kind, NOTABLE, ORPHAN, Operation},
     storage::Storage,
 };
-use crate::{CompletionSink, IoCompletion, table::completion_queue::BATCH};
+use crate::{CompletionSink, Errno, IoCompletion, table::completion_queue::BATCH};
 
 impl<S: Storage> Engine<S> {
     /// Finished operations that wait for delivery.
@@ -64,17 +64,19 @@ impl<S: Storage> Engine<S> {
         for _ in 0..count {
             let index = self.finished.first();
             let operation = self.operations.records.at(index);
-            let (slot, flags) = (u32::from(operation.file), operation.flags);
-            self.finished.drop_front(1, operation.links.next);
-            self.operations.release(index, &mut self.files.records.at_mut(slot).held);
-            if flags & NOTABLE != 0 {
-                self.announce(slot, flags);
+            let (slot, next) = (u32::from(operation.file), operation.links.next);
+            if operation.flags & NOTABLE != 0 {
+                let operation = *operation;
+                self.announce(slot, &operation);
             }
+            self.finished.drop_front(1, next);
+            self.operations.release(index, &mut self.files.records.at_mut(slot).held);
         }
     }
 
     #[cold]
-    fn announce(&mut self, slot: u32, flags: u8) {
+    fn announce(&mut self, slot: u32, operation: &Operation) {
+        let flags = operation.flags;
         let file = self.files.records.at_mut(slot);
         if flags & ORPHAN != 0 {
             file.orphans -= 1;
@@ -83,7 +85,12 @@ impl<S: Storage> Engine<S> {
         if flags & ANNOUNCES_FAILURE != 0
             && let Health::Failed(errno) = file.health
         {
-            file.health = Health::Announced(errno);
+            // Of several errors that fail the file, the caller knows the one delivered first. (An
+            // append that a request ahead of its own has failed or cancelled says another error.)
+            let own = Errno::new(operation.result.wrapping_neg());
+            let fails_the_file =
+                operation.kind == Kind::Sync || own != Errno::CANCELED && !own.keeps_file_usable();
+            file.health = Health::Announced(if fails_the_file { own } else { errno });
         }
         if flags & ANNOUNCES_APPEND_FAILURE != 0
             && let AppendGate::Undelivered(errno) = file.append_gate

@@ -44,9 +44,10 @@ impl<S: Storage> Engine<S> {
     }
 
     /// Fails the file, unless it is failed already. Submissions are refused once the completion of
-    /// `announcer` has been delivered.
+    /// `announcer` has been delivered: of several that failed the file, whichever comes first.
     #[cold]
     pub(super) fn fail_file(&mut self, slot: u32, errno: Errno, announcer: u32) {
+        self.operations.records.at_mut(announcer).flags |= ANNOUNCES_FAILURE;
         let file = self.files.records.at_mut(slot);
         if file.health != Health::Sound {
             return;
@@ -54,7 +55,6 @@ impl<S: Storage> Engine<S> {
         file.health = Health::Failed(errno);
         file.write_next = NIL;
         let mut index = file.writes.head;
-        self.operations.records.at_mut(announcer).flags |= ANNOUNCES_FAILURE;
         self.files.gate(slot);
         while index != NIL {
             let write = self.operations.records.at(index);
