@@ -10,7 +10,7 @@ use ringzero_core::{Errno, Outcome, SyncKind};
 
 use crate::{
     script::{Action, Rule},
-    traffic::State,
+    traffic::{State, is_retried},
 };
 
 /// What kind of file a [`ScriptedFile`] is.
@@ -88,6 +88,15 @@ pub struct FileState {
     /// An error fails the file: no data-sync may begin.
     pub is_failed: bool,
 }
+
+impl FileState {
+    /// How often the write that begins at `offset` was sent back since the last registration.
+    pub(crate) fn retried_at(&self, offset: u64) -> usize {
+        let is_one = |it: &&Injected| it.offset == Some(offset) && is_retried(it.errno);
+        self.injected.iter().filter(is_one).count()
+    }
+}
+
 /// A shared handle of a disk.
 #[derive(Clone, Debug, Default)]
 pub struct Disk(Arc<Mutex<State>>);

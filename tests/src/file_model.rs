@@ -9,6 +9,7 @@ use crate::{
     disk::{FileState, Injected},
     ensure,
     model::Verdict,
+    traffic::is_retried,
 };
 
 pub(crate) const CANCELED: i32 = -Errno::CANCELED.number();
@@ -88,7 +89,6 @@ impl FileModel {
 impl FileModel {
     /// Whether the disk gave this file an error that fails it.
     pub fn is_lost(disk: &FileState) -> bool {
-        let is_retried = |e| matches!(e, Errno::INTR | Errno::AGAIN | Errno::CANCELED);
         let is_fatal = |injected: &Injected| match injected.offset {
             None => true,
             Some(_) => !injected.errno.keeps_file_usable() && !is_retried(injected.errno),

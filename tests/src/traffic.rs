@@ -27,6 +27,14 @@ use crate::{
 /// No file grows beyond this.
 pub const LARGEST_FILE_BYTES: u64 = 64 << 20;
 
+/// Times that a write is sent back by chance: fewer than the engine bears.
+const MOST_RETRIES: usize = 12;
+
+/// Whether the engine sends a write again that is answered so.
+pub(crate) const fn is_retried(errno: Errno) -> bool {
+    matches!(errno, Errno::INTR | Errno::AGAIN | Errno::CANCELED)
+}
+
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) owner: u64,
@@ -145,9 +153,15 @@ impl State {
             }
             return action;
         }
-        match &mut self.rough {
-            Some(rough) => rough.choose(ask),
-            None => Action::Complete,
+        let Some(rough) = &mut self.rough else { return Action::Complete };
+        match (rough.choose(ask), ask) {
+            // Chance never uses up the retries of a write: scripts do, on purpose.
+            (Action::Fail(errno), Ask::Write { offset, .. })
+                if is_retried(errno) && self.files[inode].retried_at(offset) >= MOST_RETRIES =>
+            {
+                Action::Complete
+            }
+            (action, _) => action,
         }
     }
 
@@ -199,8 +213,7 @@ impl State {
                 Ask::Sync(_) => None,
             };
             file.injected.push(Injected { offset, errno });
-            let is_retried = matches!(errno, Errno::INTR | Errno::AGAIN | Errno::CANCELED);
-            file.is_failed |= offset.is_none() || !is_retried && !errno.keeps_file_usable();
+            file.is_failed |= offset.is_none() || !is_retried(errno) && !errno.keeps_file_usable();
         }
         if std::env::var_os("RINGZERO_TRACE").is_some() {
             println!("    request {number} ended: {outcome:?}");
