@@ -18,7 +18,12 @@ use fuser::{
     Session, WriteFlags,
 };
 
-use super::{file_system::FileSystem, image::Image, log::LogWriter, mounted::Mounted};
+use super::{
+    file_system::FileSystem,
+    image::Image,
+    log::LogWriter,
+    mounted::{Mounted, unmount},
+};
 
 /// The files of a device's folder.
 pub(super) const BASE: &str = "base";
@@ -59,7 +64,9 @@ pub fn serve(folder: &Path, file_system: FileSystem) -> io::Result<()> {
         io::stdin().read_to_end(&mut Vec::new())?;
         mounted.unmount()
     });
-    result.and(session.umount_and_join())
+    let unmounted = unmount(&served);
+    result.and(unmounted)?;
+    session.join()
 }
 
 struct State {

@@ -55,8 +55,9 @@ impl Drop for Mounted {
     }
 }
 
-/// A ring that was dropped gives its files up on its own time, and keeps the mount busy until then.
-fn unmount(at: &Path) -> io::Result<()> {
+/// A ring that was dropped gives its files up on its own time, and keeps the mount busy until then;
+/// a loop device does the same with its image.
+pub(super) fn unmount(at: &Path) -> io::Result<()> {
     patiently(|| run(Command::new("umount").arg(at), 0), |error| error.to_string().contains("busy"))
 }
 
