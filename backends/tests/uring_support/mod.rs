@@ -4,16 +4,16 @@
 #![allow(dead_code, reason = "not every test binary uses all of this")]
 #![allow(unsafe_code, reason = "calls of libc that std has no form of")]
 
+#[path = "../support/queued.rs"]
+mod queued;
+
 use std::{fs::File, path::Path, time::Duration};
 
-use ringzero::{
-    Config, IoCompletion, Limits, SetupError, StorageIo, StorageIoExt, UringBackend, UringConfig,
-    UringMode,
-};
-use ringzero_tests::{
-    confine::volume::{FileSystem, Volume},
-    skip::skip,
-};
+use ringzero::{Config, Limits, SetupError, UringBackend, UringConfig, UringMode};
+use ringzero_tests::skip::skip;
+
+#[allow(unused_imports, reason = "not every test binary uses all of this")]
+pub(crate) use queued::{create, finish, volume};
 
 pub(crate) const MODES: [UringMode; 3] = [
     UringMode::Interrupt,
@@ -52,28 +52,6 @@ pub(crate) fn ring(config: &Config) -> Option<UringBackend> {
         }
         Err(reason) => panic!("{:?}: {reason}", config.uring.mode),
     }
-}
-
-/// A file system whose writes can be made to stall.
-pub(crate) fn volume() -> Option<Volume> {
-    let volume = Volume::mount(FileSystem::Ext4);
-    volume.map_err(|reason| skip(format!("needs a loop-mounted ext4: {reason}"))).ok()
-}
-
-/// A new file for reading and writing.
-pub(crate) fn create(path: &Path) -> File {
-    File::options().read(true).write(true).create_new(true).open(path).unwrap()
-}
-
-/// Waits for everything that is owed. A backend that never answers fails the test.
-pub(crate) fn finish(io: &mut UringBackend) -> Vec<IoCompletion> {
-    let mut completions = Vec::new();
-    while io.pending_count() > 0 {
-        let count = io.wait(1, Some(Duration::from_secs(20))).unwrap();
-        assert_ne!(count, 0, "{} operations are not answered", io.pending_count());
-        io.poll_completions(&mut completions);
-    }
-    completions
 }
 
 /// Whether anybody has the file at `path` open for writing: this process, or a ring in its table of

@@ -5,8 +5,11 @@
 //! is a failure.
 #![allow(dead_code, reason = "not every test binary uses all of this")]
 
+#[path = "../support/queued.rs"]
+mod queued;
+
 use std::{
-    fs::{self, File},
+    fs,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
@@ -16,10 +19,9 @@ use std::{
 use ringzero::{
     Config, IoCompletion, IoFd, Limits, StorageIo, StorageIoExt, WorkerBackend, WorkerConfig,
 };
-use ringzero_tests::{
-    confine::volume::{FileSystem, Volume},
-    skip::skip,
-};
+
+#[allow(unused_imports, reason = "not every test binary uses all of this")]
+pub(crate) use queued::{create, finish, volume};
 
 pub(crate) const SHORT: Duration = Duration::from_millis(100);
 pub(crate) const LONG: Duration = Duration::from_secs(15);
@@ -44,28 +46,6 @@ pub(crate) fn config(threads: u32) -> Config {
 /// Whether `duration` is at least `expected` and not much more.
 pub(crate) fn about(duration: Duration, expected: Duration) -> bool {
     duration >= expected && duration < expected + Duration::from_secs(5)
-}
-
-/// A file system to stall, or the reason why there is none here.
-pub(crate) fn volume() -> Option<Volume> {
-    let volume = Volume::mount(FileSystem::Ext4);
-    volume.map_err(|reason| skip(format!("needs a loop-mounted ext4: {reason}"))).ok()
-}
-
-/// A new file for reading and writing.
-pub(crate) fn create(path: &Path) -> File {
-    File::options().read(true).write(true).create_new(true).open(path).unwrap()
-}
-
-/// Waits for everything that is owed. A backend that never answers fails the test.
-pub(crate) fn finish(io: &mut WorkerBackend) -> Vec<IoCompletion> {
-    let mut completions = Vec::new();
-    while io.pending_count() > 0 {
-        let count = io.wait(1, Some(Duration::from_secs(20))).unwrap();
-        assert_ne!(count, 0, "{} operations are not answered", io.pending_count());
-        io.poll_completions(&mut completions);
-    }
-    completions
 }
 
 /// Appends and syncs one record, and waits for both.
