@@ -12,8 +12,10 @@
 //! | [`workload`] | the callers' loops that are measured |
 //! | [`callgrind`] | counting a child's instructions |
 //! | [`rounds`] | medians and ratios of interleaved rounds |
+//! | [`compare`] | jobs, children, checks and tables of the side-by-side harness |
 
 pub mod callgrind;
+pub mod compare;
 pub mod rounds;
 pub mod workload;
 

@@ -1,0 +1,165 @@
+//! The bytes of record `i`, and checking that a file holds the records it should.
+//!
+//! A record is filled with a constant. On both sides of each sector of 512 bytes (and at both ends
+//! of a shorter record) stands a stamp of 8 bytes, derived from the record's number and its place
+//! in the record. So a record that is missing, swapped with another, shifted, torn between sectors
+//! or within one, or never written, is found; and making a record costs two stores per sector,
+//! which every contestant pays alike.
+//!
+//! Worked example, 128 bytes: record 7 is `stamp(7, 0)`, 112 times [`FILL`], `stamp(7, 120)`.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
+
+use crate::Failure;
+
+/// What stands between the stamps.
+pub const FILL: u8 = 0x5A;
+const STAMP_BYTES: usize = 8;
+const SECTOR_BYTES: usize = 512;
+const READ_BYTES: usize = 1 << 20;
+
+/// A buffer in which records are made, one after another.
+#[derive(Clone, Debug)]
+pub struct Record {
+    bytes: Vec<u8>,
+}
+
+impl Record {
+    /// For records of `bytes` bytes: 16 to 512, or a multiple of 512.
+    pub fn new(bytes: u32) -> Self {
+        Self { bytes: vec![FILL; bytes as usize] }
+    }
+
+    /// The bytes of record `index`.
+    #[inline]
+    pub fn of(&mut self, index: u64) -> &[u8] {
+        stamp_record(&mut self.bytes, index);
+        &self.bytes
+    }
+}
+
+/// Stamps `record`, already full of [`FILL`] or of another record, as record `index`.
+#[inline]
+pub fn stamp_record(record: &mut [u8], index: u64) {
+    let mut place = 0;
+    for sector in record.chunks_mut(SECTOR_BYTES) {
+        let last = sector.len().saturating_sub(STAMP_BYTES);
+        if let Some(first) = sector.first_chunk_mut() {
+            *first = stamp(index, place);
+        }
+        if let Some(end) = sector.last_chunk_mut() {
+            *end = stamp(index, place + last as u64);
+        }
+        place += SECTOR_BYTES as u64;
+    }
+}
+
+/// Never all zero, and different for any two records and places in use.
+#[inline]
+fn stamp(index: u64, place: u64) -> [u8; STAMP_BYTES] {
+    ((index + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ place.wrapping_mul(0xFF51_AFD7_ED55_8CCD))
+        .to_le_bytes()
+}
+
+/// Position `index` of a fixed random order of `0..count`, `count` a power of two: every number
+/// once. Any two passes over it have the same order, so two operations on one block are `count`
+/// operations apart, and the last version of each block is known whatever runs in parallel.
+#[inline]
+pub const fn shuffled(index: u64, count: u64) -> u64 {
+    let mask = count - 1;
+    let half = count.trailing_zeros() / 2 + 1;
+    let mut value = index & mask;
+    // Each step is a bijection of the numbers below `count`.
+    value = value.wrapping_mul(0x9E37_79B9_7F4A_7C15) & mask;
+    value ^= value >> half;
+    value = value.wrapping_mul(0xC2B2_AE3D_27D4_EB4F).wrapping_add(0x1656_67B1) & mask;
+    value ^ (value >> half)
+}
+
+/// The record that block `block` of `blocks` holds before it is overwritten.
+pub const fn earlier(block: u64) -> u64 {
+    (1 << 48) + block
+}
+
+/// The record in each of `blocks` blocks after `operations` overwrites in [`shuffled`] order.
+pub fn overwritten(blocks: u64, operations: u64) -> Vec<u64> {
+    let mut expected: Vec<u64> = (0..blocks).map(earlier).collect();
+    for index in operations.saturating_sub(blocks)..operations {
+        if let Some(block) = expected.get_mut(shuffled(index, blocks) as usize) {
+            *block = index;
+        }
+    }
+    expected
+}
+
+/// What a file holds from some point to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing: it ends there.
+    End,
+    /// Zeros, and it ends at this length.
+    ZerosTo(u64),
+}
+
+/// Checks that the file at `path` holds exactly these records, in this order, and then `rest`.
+///
+/// # Errors
+/// The first record that is not as expected, or a wrong length.
+pub fn check(
+    path: &Path,
+    record_bytes: u32,
+    records: impl IntoIterator<Item = u64>,
+    rest: Rest,
+) -> Result<(), Failure> {
+    let mut reader = BufReader::with_capacity(READ_BYTES, File::open(path)?);
+    let mut found = vec![0; record_bytes as usize];
+    let mut expected = Record::new(record_bytes);
+    let mut length = 0;
+    for (position, index) in records.into_iter().enumerate() {
+        let bytes = read_full(&mut reader, &mut found)?;
+        if bytes < found.len() {
+            return Err(format!("the file ends within record {position}").into());
+        }
+        if found != expected.of(index) {
+            return Err(format!("record {position} does not hold the bytes of {index}").into());
+        }
+        length += u64::from(record_bytes);
+    }
+    let mut buffer = vec![0; READ_BYTES];
+    let end = match rest {
+        Rest::End => length,
+        Rest::ZerosTo(end) => end,
+    };
+    loop {
+        let bytes = read_full(&mut reader, &mut buffer)?;
+        length += bytes as u64;
+        if bytes == 0 && length == end {
+            return Ok(());
+        }
+        if bytes == 0 || length > end {
+            return Err(format!("the file is {length} bytes long, not {end}").into());
+        }
+        if buffer.iter().take(bytes).any(|byte| *byte != 0) {
+            return Err("there are bytes behind the last record".into());
+        }
+    }
+}
+
+/// Reads until `buffer` is full or the file ends.
+fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Failure> {
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match reader.read(room)? {
+            0 => break,
+            bytes => filled += bytes,
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests;
