@@ -16,10 +16,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ringzero_benches::{
     Failure,
     compare::{
-        contestant,
+        chart, contestant,
         machine::Machine,
         outcome::Outcome,
-        plan::{Arrivals, Name, Plan, Segment},
+        plan::{Arrivals, Figure, Name, Plan, Segment},
         race::Race,
         trial::{self, Entrant},
     },
@@ -90,6 +90,11 @@ fn main() -> Result<(), Failure> {
     let path = arguments.out.join(format!("{}.json", plan.id));
     fs::write(&path, serde_json::to_string_pretty(&outcome)?)?;
     println!("written: {}", path.display());
+    if !outcome.rows.is_empty() {
+        let path = path.with_extension("svg");
+        fs::write(&path, chart::draw(&outcome)?)?;
+        println!("written: {}", path.display());
+    }
     if outcome.failed.is_empty() { Ok(()) } else { Err("contestants failed".into()) }
 }
 
@@ -107,6 +112,12 @@ fn entrants(arguments: &Arguments) -> Result<Vec<Entrant>, Failure> {
 fn race(arguments: &Arguments, plan: &Plan, entrants: Vec<Entrant>) -> Result<Race, Failure> {
     let style = ProgressStyle::with_template("{elapsed} {bar:30} {pos}/{len} {msg}")?;
     let bar = ProgressBar::new(entrants.len() as u64).with_style(style);
+    if plan.figure == Figure::Instructions {
+        return Ok(Race::count(plan, entrants, |name| {
+            bar.inc(1);
+            bar.set_message(format!("counting {name}"));
+        }));
+    }
     let wanted = Duration::from_millis(arguments.run_ms);
     let mut race = Race::line_up(plan, entrants, wanted, |name| {
         bar.inc(1);

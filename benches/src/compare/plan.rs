@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     contestant::{Offer, Window},
     job::{Access, Job, Place, Target, Workload},
@@ -68,16 +70,18 @@ pub struct Plan {
     pub title: String,
     /// The contestant whose rate is 1.0.
     pub base: &'static str,
-    /// Whether a chart of rates makes sense.
+    /// What counts.
     pub figure: Figure,
     template: Job,
     direct: Access,
 }
 
 /// What counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Figure {
     /// Operations per second: more is better.
+    #[default]
     Rate,
     /// Bytes of memory: less is better.
     Memory,
@@ -170,11 +174,6 @@ impl Plan {
     /// Whether operations are done at all.
     pub fn is_idle(&self) -> bool {
         self.template.workload == Workload::Idle
-    }
-
-    /// Whether files are read back.
-    pub fn counts_instructions(&self) -> bool {
-        self.figure == Figure::Instructions
     }
 }
 
