@@ -17,6 +17,7 @@ use ringzero_benches::{
     Failure,
     compare::{
         chart, contestant,
+        growth::Growth,
         machine::Machine,
         outcome::Outcome,
         plan::{Arrivals, Figure, Name, Plan, Segment},
@@ -81,12 +82,15 @@ fn main() -> Result<(), Failure> {
         segment: arguments.target,
     };
     let plan = Plan::new(arguments.workload, arrivals, directory.path());
+    fs::create_dir_all(&arguments.out)?;
     let busy = BusyLoops::start(arguments.busy)?;
+    if arguments.workload == Name::Growth {
+        return grow(&arguments, &plan, &entrants);
+    }
     let race = race(&arguments, &plan, entrants)?;
     drop(busy);
     let outcome = Outcome::new(&plan, Machine::here(&arguments.dir), arguments.busy, race);
     print!("{outcome}");
-    fs::create_dir_all(&arguments.out)?;
     let path = arguments.out.join(format!("{}.json", plan.id));
     fs::write(&path, serde_json::to_string_pretty(&outcome)?)?;
     println!("written: {}", path.display());
@@ -107,6 +111,21 @@ fn entrants(arguments: &Arguments) -> Result<Vec<Entrant>, Failure> {
         entrants.retain(|entrant| arguments.only.contains(&entrant.offer.name));
     }
     Ok(entrants)
+}
+
+fn grow(arguments: &Arguments, plan: &Plan, entrants: &[Entrant]) -> Result<(), Failure> {
+    let bar = ProgressBar::new_spinner();
+    let machine = Machine::here(&arguments.dir);
+    let growth = Growth::measure(plan, entrants, machine, arguments.rounds, |what| {
+        bar.inc(1);
+        bar.set_message(what.to_owned());
+    })?;
+    bar.finish_and_clear();
+    print!("{growth}");
+    let path = arguments.out.join("growth.json");
+    fs::write(&path, serde_json::to_string_pretty(&growth)?)?;
+    println!("written: {}", path.display());
+    Ok(())
 }
 
 fn race(arguments: &Arguments, plan: &Plan, entrants: Vec<Entrant>) -> Result<Race, Failure> {

@@ -37,6 +37,8 @@ pub enum Name {
     W6,
     /// The same backends with nothing to do: memory
     Idle,
+    /// Cost per operation as everything grows
+    Growth,
 }
 
 /// What a segment of commits is; only for [`Name::W4`].
@@ -103,6 +105,7 @@ impl Plan {
             Name::W5 => (Workload::Discards, 64, 64),
             Name::W6 => (Workload::Burst, 64 << 10, 256),
             Name::Idle => (Workload::Idle, 64 << 10, 1),
+            Name::Growth => (Workload::Growth, 64, 64),
         };
         let (target, access) = match (workload, segment) {
             (Workload::Overwrites, _) => (Target::Records, Access::Direct),
@@ -112,7 +115,11 @@ impl Plan {
         };
         let (mut id, mut title) = (format!("{name:?}").to_lowercase(), title(name).to_owned());
         if name == Name::W4 {
-            let file = format!("{segment:?}").to_lowercase();
+            let file = match segment {
+                Segment::Extending => "extending",
+                Segment::ZeroWritten => "zero-written",
+                Segment::Direct => "direct",
+            };
             id = format!("{id}-{committers}-{file}-{phases}");
             title = format!("{title}, {committers} committers in {phases} phases, {file}");
         }
@@ -180,7 +187,7 @@ impl Plan {
 /// Gives `job` so many operations, or as many as one run may write, and a file that fits.
 pub fn set_operations(job: &mut Job, operations: u64) {
     let most = match job.workload {
-        Workload::Overwrites | Workload::Discards => u64::MAX,
+        Workload::Overwrites | Workload::Discards | Workload::Growth => u64::MAX,
         _ => MOST_BYTES / u64::from(job.record_bytes),
     };
     job.operations = operations.min(most);
@@ -203,5 +210,6 @@ const fn title(name: Name) -> &'static str {
         Name::W5 => "W5: 64-byte writes to /dev/null, strided",
         Name::W6 => "W6: 256 records of 64 KiB under way",
         Name::Idle => "W6: nothing under way",
+        Name::Growth => "cost per operation as everything grows",
     }
 }
