@@ -1,7 +1,7 @@
 //! An [`Outcome`] as a bar chart in SVG: [`draw`].
 //!
 //! One bar per contestant, its length the median, a thin line over it from the smallest to the
-//! largest round. The axis is logarithmic where the longest bar is more than [`LINEAR_UP_TO`] times
+//! largest round. The axis is logarithmic where the longest bar is more than `LINEAR_UP_TO` times
 //! the shortest; then a bar begins at the edge, not at zero, and the axis says so.
 
 use plotters::{
@@ -24,13 +24,16 @@ use crate::Failure;
 
 const LINEAR_UP_TO: f64 = 20.0;
 const WIDTH: i32 = 960;
-const TOP: i32 = 96;
+const TOP: i32 = 108;
 const ROW: i32 = 28;
 const BAR: i32 = 18;
 const BOTTOM: i32 = 48;
 const LEFT: i32 = 220;
 const RIGHT: i32 = 130;
 const PLOT: f64 = (WIDTH - LEFT - RIGHT) as f64;
+
+/// The SVG backend divides font sizes by this.
+const FONT_SCALE: f64 = 1.24;
 
 const OURS: RGBColor = RGBColor(0x1B, 0x7F, 0x5C);
 const BY_HAND: RGBColor = RGBColor(0x8A, 0x93, 0xA3);
@@ -63,7 +66,7 @@ impl Scale {
         let most = bars.iter().map(|bar| bar.high).fold(f64::MIN_POSITIVE, f64::max);
         if least.is_finite() && most > LINEAR_UP_TO * least {
             let power = |value: f64| 10_f64.powf(value);
-            let (begin, end) = (power(least.log10().floor()), power(most.log10().ceil()));
+            let (begin, end) = (power((least * 0.8).log10().floor()), power(most.log10().ceil()));
             return Self::Logarithmic { begin, end };
         }
         Self::Linear { end: most * 1.05 }
@@ -142,11 +145,12 @@ fn draw_head(area: &Area<'_>, outcome: &Outcome) -> Result<(), Failure> {
         Figure::Instructions => "user instructions per operation, less is better".to_owned(),
     };
     let where_measured = format!(
-        "{what}; {}, Linux {}, {} processors, {}, {} busy loops beside",
+        "{}, Linux {}, {} processors, {}, {} busy loops beside",
         machine.file_system, machine.kernel, machine.processors, machine.processor, outcome.busy
     );
     write(area, &outcome.title, (24, 18), 22.0, &BLACK, HPos::Left)?;
-    write(area, &where_measured, (24, 50), 12.5, &GREY, HPos::Left)
+    write(area, &what, (24, 48), 13.0, &GREY, HPos::Left)?;
+    write(area, &where_measured, (24, 67), 12.0, &GREY, HPos::Left)
 }
 
 fn draw_axis(area: &Area<'_>, scale: Scale, figure: Figure, height: i32) -> Result<(), Failure> {
@@ -215,7 +219,7 @@ fn write(
     color: &RGBColor,
     horizontal: HPos,
 ) -> Result<(), Failure> {
-    let style = TextStyle::from(("sans-serif", size).into_font()).color(color);
+    let style = TextStyle::from(("sans-serif", size * FONT_SCALE).into_font()).color(color);
     let style = style.pos(Pos::new(horizontal, VPos::Top));
     Ok(area.draw(&Text::new(text.to_owned(), place, style))?)
 }

@@ -1,6 +1,6 @@
 //! What the figures were measured on: [`Machine`].
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,15 +25,38 @@ impl Machine {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = processors.lines().find_map(|line| line.strip_prefix("model name"));
-        let stat = Command::new("stat").args(["-f", "-c", "%T"]).arg(directory).output();
-        let stat = stat.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         Self {
             kernel: kernel.trim().to_owned(),
             processor: model.unwrap_or_default().trim_start_matches(['\t', ' ', ':']).to_owned(),
             processors: std::thread::available_parallelism().map_or(0, usize::from),
-            file_system: stat.unwrap_or_default(),
+            file_system: file_system(directory).unwrap_or_default(),
             date: now.as_secs(),
         }
+    }
+}
+
+/// The type of the file system with the longest mount point above `directory` (proc(5), mounts).
+/// Of two at the same place the later one hides the earlier.
+fn file_system(directory: &Path) -> Option<String> {
+    let directory = directory.canonicalize().ok()?;
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    let above = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (point, kind) = (words.next()?, words.next()?);
+        directory.starts_with(point).then(|| (Path::new(point).components().count(), kind))
+    });
+    above.max_by_key(|(depth, _)| *depth).map(|(_, kind)| kind.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_system_is_that_of_the_nearest_mount_point() {
+        assert_eq!(Machine::here(Path::new("/proc/self")).file_system, "proc");
+        let here = Machine::here(&std::env::temp_dir());
+        assert!(!here.file_system.is_empty() && here.file_system != "proc", "{here:?}");
     }
 }

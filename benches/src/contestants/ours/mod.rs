@@ -1,6 +1,6 @@
 //! Our backends, through the public interface and with the default configuration.
 //!
-//! `sync`, `worker` (one thread), `uring`, `uring-bound` ([`UringMode::ThreadBound`]) and
+//! `sync`, `worker` (one thread), `uring`, `uring-bound` (`UringMode::ThreadBound`) and
 //! `uring-sqpoll` do the same with different backends; `…-write` uses `submit_write` where the
 //! others use `submit_append`.
 
