@@ -118,3 +118,45 @@ impl Committers {
 pub fn release_after(job: &Job, committer: u32) -> Duration {
     Duration::from_nanos(u64::from(committer % job.phases.max(1)) * job.stagger_ns)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::job::example;
+
+    #[test]
+    fn everyone_commits_again_when_it_learns_and_no_record_is_given_twice() {
+        let job = Job { committers: 3, operations: 7, ..example() };
+        let mut committers = Committers::start(&job).unwrap();
+        let mut records = Vec::new();
+        while !committers.are_done() {
+            let mut under_way = Vec::new();
+            while let Some((committer, index)) = committers.next_commit() {
+                assert!(!under_way.contains(&committer), "one commit per committer");
+                under_way.push(committer);
+                records.push(index);
+            }
+            under_way.into_iter().for_each(|one| committers.learns(one, Instant::now()));
+        }
+        assert!(records.into_iter().eq(0..7));
+        assert!(committers.stop(&job).unwrap().latency.is_some());
+    }
+
+    #[test]
+    fn phases_are_released_one_after_another() {
+        let stagger_ns = 2_000_000;
+        let job = Job { committers: 4, phases: 2, stagger_ns, operations: 4, ..example() };
+        let begin = Instant::now();
+        let mut committers = Committers::start(&job).unwrap();
+        assert!(committers.are_arriving());
+        let mut order = Vec::new();
+        while order.len() < 4 {
+            if let Some((committer, _)) = committers.next_commit() {
+                let is_second = committer % 2 == 1;
+                assert!(!is_second || begin.elapsed().as_nanos() >= u128::from(stagger_ns));
+                order.push(is_second);
+            }
+        }
+        assert!(!committers.are_arriving() && order.is_sorted(), "{order:?}");
+    }
+}

@@ -1,4 +1,9 @@
 //! Positive controls: every kind of damage is found.
+//!
+//! # Mutations
+//! Tried with `compare`, each ended with the contestant named as wrong: `std` skips record 77;
+//! `raw` swaps neighbouring records; the fourth group of `std-group` is overwritten by one record.
+//! A [`shuffled`] that gives one number twice turns its test red.
 
 use super::*;
 
@@ -64,7 +69,7 @@ fn what_stands_behind_the_records_of_a_segment_is_found() {
 
 #[test]
 fn the_random_order_has_every_number_once_and_is_no_sequence() {
-    for bits in 1..14 {
+    for bits in 1..=16 {
         let count = 1_u64 << bits;
         let mut order: Vec<u64> = (0..count).map(|index| shuffled(index, count)).collect();
         let neighbours = order.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
