@@ -69,6 +69,8 @@ pub(crate) struct Admitted {
     is_append_mode: bool,
     /// What the engine is to know of it.
     pub(crate) registration: Registration,
+    /// Its bytes in `Registration::lead`.
+    pub(crate) lead: Vec<u8>,
 }
 
 impl Admitted {
@@ -77,7 +79,7 @@ impl Admitted {
     /// # Errors
     /// Append mode cannot be left; the file is closed.
     pub(crate) fn into_entry(self) -> Result<Entry, Errno> {
-        let Self { file, identity, is_append_mode, registration: _ } = self;
+        let Self { file, identity, is_append_mode, .. } = self;
         if !is_append_mode {
             return Ok(Entry { file, identity, rw_flags: 0 });
         }
@@ -111,7 +113,8 @@ impl Files {
     /// # Errors
     /// The file is closed. EINVAL: a directory, pipe, socket or terminal, or a segment that ends
     /// before it begins. EBADF: not open for writing. EBUSY: registered already, or still closing.
-    /// Others of fstat(2).
+    /// Of a file opened with O_DIRECT: EINVAL, what it asks for is not to be had; EBADF, its tail is
+    /// inside a block and it is not open for reading. Others of fstat(2), statx(2) and pread(2).
     pub(crate) fn admit(&self, file: File, purpose: Purpose) -> Result<Admitted, StorageIoError> {
         let inspection = platform::inspect(&file).map_err(StorageIoError::Io)?;
         let registration = match (inspection.kind, purpose) {
@@ -125,8 +128,12 @@ impl Files {
         if self.entries.iter().flatten().any(|entry| entry.identity == identity) {
             return Err(StorageIoError::Io(Errno::BUSY));
         }
+        let alignment = platform::alignment(&file).map_err(StorageIoError::Io)?;
+        let registration = registration.aligned(alignment)?;
+        let lead = platform::read_lead(&file, registration.lead(), alignment);
+        let lead = lead.map_err(StorageIoError::Io)?;
         let is_append_mode = inspection.is_append_mode;
-        Ok(Admitted { file, identity, is_append_mode, registration })
+        Ok(Admitted { file, identity, is_append_mode, registration, lead })
     }
 
     /// Puts a file in the slot that the engine gave it.

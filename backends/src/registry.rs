@@ -54,7 +54,7 @@ impl<M: StableMemory> Registry<M> {
             return Err(StorageIoError::Closed);
         }
         let admitted = self.files.admit(file, purpose)?;
-        let (fd, slot) = self.engine.register(admitted.registration)?;
+        let (fd, slot) = self.engine.register_behind(admitted.registration, &admitted.lead)?;
         match admitted.into_entry() {
             Ok(entry) => {
                 self.files.insert(slot, entry);

@@ -163,6 +163,10 @@ impl StorageIoExt for SyncBackend {
         self.registry.get()?.engine.room(fd)
     }
 
+    fn alignment(&self, fd: IoFd) -> Result<u32, StorageIoError> {
+        self.registry.get()?.engine.alignment(fd)
+    }
+
     fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
         self.registry.get_mut()?.engine.resume_append(fd)
     }

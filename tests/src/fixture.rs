@@ -54,6 +54,9 @@ impl Setup {
     }
 }
 
+/// The alignment of files of the scripted and the simulated disk that are opened with O_DIRECT.
+pub const DIRECT_ALIGNMENT: u32 = 512;
+
 /// Where files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -88,6 +91,12 @@ pub trait Fixture: Sized {
 
     /// Opens an existing file for writing, in append mode.
     fn open_appending(&self, name: &str) -> Self::File;
+
+    /// Opens an existing file for reading and writing with O_DIRECT.
+    ///
+    /// # Errors
+    /// Why this machine cannot.
+    fn open_direct(&self, name: &str) -> Result<Self::File, String>;
 
     /// Opens an existing file for reading only.
     fn open_for_reading(&self, name: &str) -> Self::File;
@@ -137,6 +146,10 @@ impl<const ROUGH: bool> Fixture for Scripted<ROUGH> {
 
     fn open_appending(&self, name: &str) -> ScriptedFile {
         self.disk.open(name)
+    }
+
+    fn open_direct(&self, name: &str) -> Result<ScriptedFile, String> {
+        Ok(self.disk.open_direct(name, DIRECT_ALIGNMENT))
     }
 
     fn open_for_reading(&self, name: &str) -> ScriptedFile {

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     marker::PhantomData,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -155,6 +155,17 @@ pub fn by_name(name: &str, config: &Config) -> Option<Result<Box<dyn Backend>, S
     Some(build(config))
 }
 
+/// Opens a file for reading and writing with O_DIRECT.
+///
+/// # Errors
+/// Why its file system cannot.
+pub fn open_direct(path: &Path) -> Result<File, String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_DIRECT);
+    options.open(path).map_err(|error| format!("O_DIRECT of {}: {error}", path.display()))
+}
+
 /// The configuration of `setup`.
 pub fn config(setup: &Setup) -> Config {
     Config {
@@ -220,6 +231,10 @@ impl<M: Mode> Fixture for Real<M> {
 
     fn open_appending(&self, name: &str) -> File {
         OpenOptions::new().append(true).open(self.path(name)).expect("opened")
+    }
+
+    fn open_direct(&self, name: &str) -> Result<File, String> {
+        open_direct(&self.path(name))
     }
 
     fn open_for_reading(&self, name: &str) -> File {

@@ -3,7 +3,7 @@
 use ringzero::{SimBackend, SimDisk, SimFile};
 
 use crate::{
-    fixture::{Fixture, Place, Setup},
+    fixture::{DIRECT_ALIGNMENT, Fixture, Place, Setup},
     random::number_from_env,
     real::config,
 };
@@ -36,6 +36,10 @@ impl Fixture for Sim {
 
     fn open_appending(&self, name: &str) -> SimFile {
         self.disk.open(name).expect("it exists")
+    }
+
+    fn open_direct(&self, name: &str) -> Result<SimFile, String> {
+        Ok(self.disk.open(name).expect("it exists").direct(DIRECT_ALIGNMENT))
     }
 
     fn open_for_reading(&self, name: &str) -> SimFile {

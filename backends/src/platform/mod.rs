@@ -8,12 +8,15 @@
 //! |---|---|
 //! | `unix` | files, pages, signals: what all Unix systems share |
 //! | `linux` | what Linux adds: vectors, RWF_NOAPPEND, wiped pages, coarse clock, control groups |
+//! | `direct` | O_DIRECT: the alignment of a file, and reading where that matters |
 //! | `by_piece` | vectored writes where there are none |
 //! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
 //! | `windows` | all of it for Windows |
 
 #[cfg(not(target_os = "linux"))]
 mod by_piece;
+#[cfg(target_os = "linux")]
+mod direct;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(all(unix, not(target_os = "linux")))]
@@ -24,7 +27,9 @@ mod unix;
 mod windows;
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use by_piece::write_pieces_at;
+pub(crate) use by_piece::{alignment, read_lead, write_pieces_at};
+#[cfg(target_os = "linux")]
+pub(crate) use direct::{alignment, read_lead};
 // Only a ring asks.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use linux::ask_whether_ready;

@@ -97,7 +97,11 @@ pub(crate) fn leave_append_mode(file: File) -> Result<File, Errno> {
     if status_flags(&file)? & libc::O_APPEND != 0 { Err(Errno::INVAL) } else { Ok(file) }
 }
 
-fn status_flags(file: &File) -> Result<i32, Errno> {
+/// What the file was opened for, and how: F_GETFL of fcntl(2).
+///
+/// # Errors
+/// Those of the call.
+pub(super) fn status_flags(file: &File) -> Result<i32, Errno> {
     // SAFETY: the descriptor is open, and F_GETFL takes nothing.
     let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
     if flags < 0 { Err(last_errno()) } else { Ok(flags) }

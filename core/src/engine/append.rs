@@ -14,6 +14,7 @@ use super::{
     file::AppendGate,
     operation::{ANNOUNCES_APPEND_FAILURE, Kind, Operation, Stage},
     storage::Storage,
+    tail_block,
 };
 use crate::{Errno, IoFd, StorageIoError, table::buffer_ring::Place};
 
@@ -29,8 +30,8 @@ impl<S: Storage> Engine<S> {
             return self.submit_gated(fd, Kind::Append, data.len());
         };
         let offset = file.tail;
-        let has_room =
-            data.len() <= self.max_write && data.len() as u64 <= file.limit.saturating_sub(offset);
+        let has_room = data.len() <= file.max_append as usize
+            && data.len() as u64 <= file.limit.saturating_sub(offset);
         if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
             return self.append_otherwise(fd, data.len());
         }
@@ -39,8 +40,14 @@ impl<S: Storage> Engine<S> {
         };
         if file.appends.is_empty() {
             file.sent = offset;
+            if file.beyond_floor(offset) != 0 {
+                tail_block::begin_inside(&mut self.blocks, &self.tail_blocks, file, fd.slot);
+            }
         }
         if self.blocks.extend(&mut file.chain, &mut file.packing, data, offset).is_none() {
+            if file.appends.is_empty() {
+                self.blocks.drain(&mut file.chain, &mut file.packing);
+            }
             self.operations.release(index, &mut file.held);
             return Err(self.refuse_exhausted());
         }
@@ -95,7 +102,7 @@ impl<S: Storage> Engine<S> {
             AppendGate::Refusing(errno) => return Err(StorageIoError::Io(errno)),
             AppendGate::Never => return Err(StorageIoError::Io(Errno::INVAL)),
         }
-        if len > self.max_write {
+        if len > file.max_append as usize {
             return Err(StorageIoError::Io(Errno::MSGSIZE));
         }
         if len as u64 > file.limit.saturating_sub(file.tail) {
@@ -113,6 +120,7 @@ impl<S: Storage> Engine<S> {
         };
         let failed = file.appends.head;
         let begin = self.operations.records.at(failed).offset;
+        self.keep_tail_block(slot, begin);
         self.finish(failed, Err(errno));
         self.cancel_appends(slot);
         self.append_failed(slot, failed, begin, errno);

@@ -185,6 +185,12 @@ impl<S: Storage> Engine<S> {
         self.stats.write_requests += 1;
         let id = write.request_id(index);
         let file = FileSlot(write.file);
+        debug_assert!(self.is_aligned(
+            file,
+            core::slice::from_ref(&piece),
+            self.operations.records.at(index).offset
+        ));
+        let write = self.operations.records.at(index);
         // SAFETY: as in `write_pieces`, and there is no array.
         let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
         executor.write(id, file, pieces, write.offset).map(|outcome| (id, outcome))
@@ -227,6 +233,7 @@ impl<S: Storage> Engine<S> {
         // part of a block that has an owner. The array, if there is one, is claimed until the
         // request is answered.
         let pieces = unsafe { Pieces::new(raw, byte_count) };
+        debug_assert!(self.is_aligned(file, raw, offset), "{raw:?} at {offset}");
         executor.write(id, file, pieces, offset)
     }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     fixture::{Fixture, Place, Setup},
-    real::{Mode, config},
+    real::{Mode, config, open_direct},
     session::{PATIENCE, Session},
     skip::skip,
 };
@@ -118,6 +118,10 @@ impl<M: Mode> Fixture for Fused<M> {
 
     fn open_appending(&self, name: &str) -> File {
         OpenOptions::new().append(true).open(self.mount.path(name)).expect("opened")
+    }
+
+    fn open_direct(&self, name: &str) -> Result<File, String> {
+        open_direct(&self.mount.path(name))
     }
 
     fn open_for_reading(&self, name: &str) -> File {
