@@ -12,7 +12,7 @@ use ringzero_core::{Errno, FileSlot, Limits, Registration, StorageIoError};
 
 use crate::{
     error::errno_of,
-    platform::{self, Identity, Kind, number},
+    platform::{self, Identity, Inspection, Kind, number},
     setup_error::SetupError,
 };
 
@@ -31,6 +31,7 @@ pub(crate) struct Entry {
     file: File,
     identity: Identity,
     rw_flags: i32,
+    is_direct: bool,
 }
 
 impl Entry {
@@ -45,6 +46,11 @@ impl Entry {
     #[inline]
     pub(crate) fn rw_flags(&self) -> i32 {
         self.rw_flags
+    }
+
+    /// Whether its data must be aligned in memory: it was opened with O_DIRECT.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.is_direct
     }
 
     /// Cuts the file to `byte_count`, if it is longer: fstat(2), ftruncate(2).
@@ -67,6 +73,7 @@ pub(crate) struct Admitted {
     file: File,
     identity: Identity,
     is_append_mode: bool,
+    is_direct: bool,
     /// What the engine is to know of it.
     pub(crate) registration: Registration,
 }
@@ -77,12 +84,12 @@ impl Admitted {
     /// # Errors
     /// Append mode cannot be left; the file is closed.
     pub(crate) fn into_entry(self) -> Result<Entry, Errno> {
-        let Self { file, identity, is_append_mode, registration: _ } = self;
+        let Self { file, identity, is_append_mode, is_direct, registration: _ } = self;
         if !is_append_mode {
-            return Ok(Entry { file, identity, rw_flags: 0 });
+            return Ok(Entry { file, identity, rw_flags: 0, is_direct });
         }
         let file = platform::leave_append_mode(file)?;
-        Ok(Entry { file, identity, rw_flags: platform::keep_position_flags() })
+        Ok(Entry { file, identity, rw_flags: platform::keep_position_flags(), is_direct })
     }
 }
 
@@ -125,8 +132,8 @@ impl Files {
         if self.entries.iter().flatten().any(|entry| entry.identity == identity) {
             return Err(StorageIoError::Io(Errno::BUSY));
         }
-        let is_append_mode = inspection.is_append_mode;
-        Ok(Admitted { file, identity, is_append_mode, registration })
+        let Inspection { is_append_mode, is_direct, .. } = inspection;
+        Ok(Admitted { file, identity, is_append_mode, is_direct, registration })
     }
 
     /// Puts a file in the slot that the engine gave it.

@@ -8,7 +8,10 @@ use std::{fs::File, slice};
 
 use ringzero_core::{Outcome, Piece};
 
-use super::write_at;
+#[cfg(unix)]
+use super::other_unix::write_at;
+#[cfg(windows)]
+use super::windows::write_at;
 
 /// Writes `pieces` at `offset`, one behind the other, until one is short or fails, and says how
 /// many bytes were written. The engine goes on behind them, and meets the error again.
