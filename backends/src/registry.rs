@@ -28,8 +28,7 @@ pub(crate) struct Registry<M: StableMemory> {
 
 impl<M: StableMemory> Registry<M> {
     /// An engine without files, for a configuration that passed its check. `memory` is of
-    /// `config.limits.memory_bytes()`, or `NoMemory` for a driver that executes everything inside
-    /// the submitting call.
+    /// `config.limits.memory_bytes()`.
     ///
     /// # Errors
     /// `SetupError::Memory`.

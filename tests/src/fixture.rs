@@ -74,8 +74,10 @@ pub trait Fixture: Sized {
     type Backend: StorageIo<File = Self::File> + StorageIoExt<File = Self::File> + 'static;
     /// What is printed.
     const NAME: &'static str;
-    /// Executes inside `submit_*`: nothing is ever in flight when a call returns.
+    /// Executes inside `submit_*`: nothing is queued when a call returns.
     const IS_INLINE: bool;
+    /// Requests are carried out by somebody else, so they may be in flight when a call returns.
+    const HAS_EXECUTOR: bool;
 
     /// Files in `place`.
     ///
@@ -124,6 +126,7 @@ impl<const ROUGH: bool> Fixture for Scripted<ROUGH> {
     type Backend = ScriptedBackend;
     const NAME: &'static str = if ROUGH { "scripted, rough" } else { "scripted" };
     const IS_INLINE: bool = false;
+    const HAS_EXECUTOR: bool = true;
 
     fn at(_place: Place) -> Result<Self, String> {
         let disk = Disk::default();

@@ -20,6 +20,7 @@ impl Fixture for Sim {
     type Backend = SimBackend;
     const NAME: &'static str = "sim";
     const IS_INLINE: bool = false;
+    const HAS_EXECUTOR: bool = true;
 
     fn at(_: Place) -> Result<Self, String> {
         Ok(Self { disk: SimDisk::new() })

@@ -9,7 +9,10 @@ use std::{fs::File, ops::Range, slice};
 
 use ringzero_core::{Errno, Outcome, Piece};
 
-use super::write_at;
+#[cfg(unix)]
+use super::other_unix::write_at;
+#[cfg(windows)]
+use super::windows::write_at;
 
 /// What requests of the file must be aligned to: nothing is known of O_DIRECT here.
 ///

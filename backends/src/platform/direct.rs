@@ -13,20 +13,17 @@ use std::{
 
 use ringzero_core::{Errno, limits::LARGEST_ALIGNMENT};
 
-use super::unix::{last_errno, status_flags};
+use super::unix::last_errno;
 use crate::error::errno_of;
 
-/// What offset, length and memory address of each request of the file must be a multiple of: 1, or
-/// if it was opened with O_DIRECT what statx(2) says (STATX_DIOALIGN, since Linux 6.1; the larger of
-/// the two), a page where it says nothing.
+/// What offset, length and memory address of each request of a file that was opened with O_DIRECT
+/// must be a multiple of: what statx(2) says (STATX_DIOALIGN, since Linux 6.1; the larger of the
+/// two), a page where it says nothing.
 ///
 /// # Errors
 /// EINVAL: the file does not take O_DIRECT (an alignment of 0), or asks for more than a page, or for
 /// no power of two. Others of the calls.
 pub(crate) fn alignment(file: &File) -> Result<u32, Errno> {
-    if status_flags(file)? & libc::O_DIRECT == 0 {
-        return Ok(1);
-    }
     let mut answer = MaybeUninit::<libc::statx>::zeroed();
     let (flags, mask) = (libc::AT_EMPTY_PATH, libc::STATX_DIOALIGN);
     let descriptor = file.as_raw_fd();

@@ -36,11 +36,11 @@ pub(crate) use linux::ask_whether_ready;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
-    write_at, write_pieces_at,
+    write_pieces_at,
 };
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{
-    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file, write_at,
+    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
 };
 #[cfg(unix)]
 pub(crate) use unix::{
@@ -50,7 +50,6 @@ pub(crate) use unix::{
 pub(crate) use windows::{
     Descriptor, fork_word, inspect, keep_position_flags, leave_append_mode, map_zeroed,
     memory_bytes, memory_file, now_ns, number, sync, unmap, unnamed_file, with_signals_blocked,
-    write_at,
 };
 
 /// What kind of file a descriptor is open on.
@@ -82,4 +81,6 @@ pub(crate) struct Inspection {
     pub(crate) byte_count: u64,
     pub(crate) is_writable: bool,
     pub(crate) is_append_mode: bool,
+    /// Data goes past the page cache, and must be aligned in memory: O_DIRECT of open(2).
+    pub(crate) is_direct: bool,
 }

@@ -14,7 +14,6 @@ use super::{
     file::AppendGate,
     operation::{ANNOUNCES_APPEND_FAILURE, Kind, Operation, Stage},
     storage::Storage,
-    tail_block,
 };
 use crate::{Errno, IoFd, StorageIoError, table::buffer_ring::Place};
 
@@ -24,7 +23,7 @@ impl<S: Storage> Engine<S> {
     ///
     /// # Errors
     /// As there.
-    #[inline]
+    #[inline(always)]
     pub fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
         let Some(file) = self.files.live_mut(fd) else {
             return self.submit_gated(fd, Kind::Append, data.len());
@@ -35,19 +34,16 @@ impl<S: Storage> Engine<S> {
         if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
             return self.append_otherwise(fd, data.len());
         }
+        if file.appends.is_empty() {
+            file.sent = offset;
+            if file.beyond_floor(offset) != 0 && file.chain.is_empty() {
+                return self.append_inside_block(fd, data);
+            }
+        }
         let Some(index) = self.operations.claim(&mut file.held) else {
             return Err(self.refuse_full());
         };
-        if file.appends.is_empty() {
-            file.sent = offset;
-            if file.beyond_floor(offset) != 0 {
-                tail_block::begin_inside(&mut self.blocks, &self.tail_blocks, file, fd.slot);
-            }
-        }
         if self.blocks.extend(&mut file.chain, &mut file.packing, data, offset).is_none() {
-            if file.appends.is_empty() {
-                self.blocks.drain(&mut file.chain, &mut file.packing);
-            }
             self.operations.release(index, &mut file.held);
             return Err(self.refuse_exhausted());
         }

@@ -184,16 +184,11 @@ impl<S: Storage> Engine<S> {
         self.in_flight += 1;
         self.stats.write_requests += 1;
         let id = write.request_id(index);
-        let file = FileSlot(write.file);
-        debug_assert!(self.is_aligned(
-            file,
-            core::slice::from_ref(&piece),
-            self.operations.records.at(index).offset
-        ));
-        let write = self.operations.records.at(index);
+        let (file, offset) = (FileSlot(write.file), write.offset);
         // SAFETY: as in `write_pieces`, and there is no array.
         let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
-        executor.write(id, file, pieces, write.offset).map(|outcome| (id, outcome))
+        debug_assert!(self.is_aligned(file, pieces.as_raw(), offset), "{piece:?} at {offset}");
+        executor.write(id, file, pieces, offset).map(|outcome| (id, outcome))
     }
 
     /// Hands an assembled request to the executor. `Some` is its answer, if it has one already.

@@ -10,7 +10,7 @@ use super::{
     storage::Storage,
 };
 use crate::{
-    Errno, IoFd, StorageIoError,
+    Errno, FileSlot, IoFd, StorageIoError,
     table::{list::List, records::NIL},
 };
 
@@ -28,6 +28,14 @@ impl<S: Storage> Engine<S> {
     /// The slot of a registered file, failed or not.
     pub(super) fn known(&self, fd: IoFd) -> Result<u32, StorageIoError> {
         self.files.known(fd).ok_or(StorageIoError::BadFd)
+    }
+
+    /// The slot of a registered file, for a driver that treats some files in another way.
+    ///
+    /// # Errors
+    /// `BadFd`.
+    pub fn file_slot(&self, fd: IoFd) -> Result<FileSlot, StorageIoError> {
+        Ok(FileSlot::at(self.known(fd)?))
     }
 
     fn stream(&self, fd: IoFd) -> Result<&OpenFile, StorageIoError> {

@@ -8,7 +8,7 @@
 //! - *In front*: the chain of the stream begins at a multiple of the alignment. While appends are
 //!   unfinished it keeps the block in which the oldest of them begins; when all are finished it is
 //!   given back as ever, and what is before the tail in its block is in the file's *tail block*,
-//!   from where the next append brings it along ([`begin_inside`]).
+//!   from where the next append brings it along ([`Engine::append_inside_block`]).
 //! - *Behind*: the block in which a request ends goes out from the tail block, a copy, because the
 //!   next append is packed into the chain's block while a kernel reads the request, and a file
 //!   system that computes checksums of what it writes must not see it change.
@@ -40,31 +40,34 @@
 //! The file itself is longer than the stream by up to one byte less than the alignment, zeros,
 //! until it is closed; after a power cut a recovery finds these.
 
-use super::{Engine, file::OpenFile, run::Gathered, storage::Storage};
-use crate::{
-    FileSlot, Piece, Slots, StableMemory,
-    table::{
-        buffer_ring::{Block, BufferRing},
-        tail_blocks::TailBlocks,
-    },
-};
-
-/// Begins the empty chain of `file` with the bytes before its tail, which is inside a block. If
-/// there is no block for them the chain stays empty, and has no room for the append either.
-#[cold]
-pub(super) fn begin_inside<B: Slots<Block>, M: StableMemory>(
-    blocks: &mut BufferRing<B, M>,
-    tail_blocks: &TailBlocks,
-    file: &mut OpenFile,
-    slot: u16,
-) {
-    let lead = tail_blocks.bytes(u32::from(slot), file.beyond_floor(file.tail) as usize);
-    let begin = file.floor(file.tail);
-    let begun = blocks.extend(&mut file.chain, &mut file.packing, lead, begin);
-    debug_assert!(begun.is_some() || !blocks.can_extend(&file.chain, &file.packing, 1));
-}
+use super::{Engine, run::Gathered, storage::Storage};
+use crate::{FileSlot, IoFd, Piece, StorageIoError};
 
 impl<S: Storage> Engine<S> {
+    /// The first append behind a tail that is inside a block: the chain begins with the bytes
+    /// before the tail.
+    #[cold]
+    pub(super) fn append_inside_block(
+        &mut self,
+        fd: IoFd,
+        data: &[u8],
+    ) -> Result<u64, StorageIoError> {
+        let slot = u32::from(fd.slot);
+        let file = self.files.records.at_mut(slot);
+        let (begin, byte_count) = (file.floor(file.tail), file.beyond_floor(file.tail));
+        let lead = self.tail_blocks.bytes(slot, byte_count as usize);
+        if self.blocks.extend(&mut file.chain, &mut file.packing, lead, begin).is_none() {
+            return Err(self.refuse_exhausted());
+        }
+        // Not empty any more, so this does not come here again.
+        let answer = self.submit_append(fd, data);
+        if answer.is_err() {
+            let file = self.files.records.at_mut(slot);
+            self.blocks.drain(&mut file.chain, &mut file.packing);
+        }
+        answer
+    }
+
     /// Adds the block in which the stream's request ends, inside of it, at `end`: a copy of what is
     /// before that, and zeros. `false` if the request has no room for it: then it goes with the next.
     #[cold]

@@ -103,6 +103,7 @@ impl<M: Mode> Fixture for Fused<M> {
     type Backend = M::Backend;
     const NAME: &'static str = M::NAME;
     const IS_INLINE: bool = M::IS_INLINE;
+    const HAS_EXECUTOR: bool = M::HAS_EXECUTOR;
 
     fn at(_place: Place) -> Result<Self, String> {
         Self::with(Options::default())

@@ -30,6 +30,11 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) const EMPTY: Self = Self { base: 0, head: NIL, open: NIL, fill: 0 };
+
+    /// Whether it holds no byte.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.fill == 0
+    }
 }
 
 impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
