@@ -43,6 +43,8 @@ pub struct Config {
     pub uring: UringConfig,
     /// What only worker threads have.
     pub worker: WorkerConfig,
+    /// What only the sync backend has.
+    pub sync: SyncConfig,
 }
 
 impl Default for Config {
@@ -54,6 +56,7 @@ impl Default for Config {
             backend: Choice::default(),
             uring: UringConfig::default(),
             worker: WorkerConfig::default(),
+            sync: SyncConfig::default(),
         }
     }
 }
@@ -123,6 +126,28 @@ impl Default for WorkerConfig {
     fn default() -> Self {
         Self { threads: 1 }
     }
+}
+
+/// What only the sync backend has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncConfig {
+    /// When submissions are executed.
+    pub mode: SyncMode,
+}
+
+/// When a sync backend executes what is submitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncMode {
+    /// Inside the call that submits it, straight from the caller's slice. `submit_*` waits for the
+    /// device.
+    #[default]
+    Immediate,
+    /// Inside the next `flush`; or inside a `poll_completions` that finds nothing finished, or a
+    /// `wait` for more than is finished. Until then submissions are copied into blocks, and
+    /// adjacent ones leave as one write: many small records cost one system call. `submit_*` never
+    /// waits; where it finds no room it answers `QueueFull` or `BufferExhausted`, and a flush and a
+    /// poll make some. Dropping the backend loses what was not executed: it was never acknowledged.
+    UntilFlush,
 }
 
 /// What is out of range in a [`Config`].

@@ -12,7 +12,7 @@ use ringzero_core::{Errno, FileSlot, Limits, Registration, StorageIoError};
 
 use crate::{
     error::errno_of,
-    platform::{self, Identity, Kind, number},
+    platform::{self, Identity, Inspection, Kind, number},
     setup_error::SetupError,
 };
 
@@ -31,6 +31,7 @@ pub(crate) struct Entry {
     file: File,
     identity: Identity,
     rw_flags: i32,
+    is_direct: bool,
 }
 
 impl Entry {
@@ -45,6 +46,11 @@ impl Entry {
     #[inline]
     pub(crate) fn rw_flags(&self) -> i32 {
         self.rw_flags
+    }
+
+    /// Whether its data must be aligned in memory: it was opened with O_DIRECT.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.is_direct
     }
 
     /// Cuts the file to `byte_count`, if it is longer: fstat(2), ftruncate(2).
@@ -67,8 +73,11 @@ pub(crate) struct Admitted {
     file: File,
     identity: Identity,
     is_append_mode: bool,
+    is_direct: bool,
     /// What the engine is to know of it.
     pub(crate) registration: Registration,
+    /// Its bytes in `Registration::lead`.
+    pub(crate) lead: Vec<u8>,
 }
 
 impl Admitted {
@@ -77,12 +86,12 @@ impl Admitted {
     /// # Errors
     /// Append mode cannot be left; the file is closed.
     pub(crate) fn into_entry(self) -> Result<Entry, Errno> {
-        let Self { file, identity, is_append_mode, registration: _ } = self;
+        let Self { file, identity, is_append_mode, is_direct, .. } = self;
         if !is_append_mode {
-            return Ok(Entry { file, identity, rw_flags: 0 });
+            return Ok(Entry { file, identity, rw_flags: 0, is_direct });
         }
         let file = platform::leave_append_mode(file)?;
-        Ok(Entry { file, identity, rw_flags: platform::keep_position_flags() })
+        Ok(Entry { file, identity, rw_flags: platform::keep_position_flags(), is_direct })
     }
 }
 
@@ -111,7 +120,8 @@ impl Files {
     /// # Errors
     /// The file is closed. EINVAL: a directory, pipe, socket or terminal, or a segment that ends
     /// before it begins. EBADF: not open for writing. EBUSY: registered already, or still closing.
-    /// Others of fstat(2).
+    /// Of a file opened with O_DIRECT: EINVAL, what it asks for is not to be had; EBADF, its tail is
+    /// inside a block and it is not open for reading. Others of fstat(2), statx(2) and pread(2).
     pub(crate) fn admit(&self, file: File, purpose: Purpose) -> Result<Admitted, StorageIoError> {
         let inspection = platform::inspect(&file).map_err(StorageIoError::Io)?;
         let registration = match (inspection.kind, purpose) {
@@ -125,8 +135,13 @@ impl Files {
         if self.entries.iter().flatten().any(|entry| entry.identity == identity) {
             return Err(StorageIoError::Io(Errno::BUSY));
         }
-        let is_append_mode = inspection.is_append_mode;
-        Ok(Admitted { file, identity, is_append_mode, registration })
+        let Inspection { is_append_mode, is_direct, .. } = inspection;
+        let alignment = if is_direct { platform::alignment(&file) } else { Ok(1) };
+        let alignment = alignment.map_err(StorageIoError::Io)?;
+        let registration = registration.aligned(alignment)?;
+        let lead = platform::read_lead(&file, registration.lead(), alignment);
+        let lead = lead.map_err(StorageIoError::Io)?;
+        Ok(Admitted { file, identity, is_append_mode, is_direct, registration, lead })
     }
 
     /// Puts a file in the slot that the engine gave it.

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `UringBackend` (64-bit Linux) | in the kernel, through io_uring |
 //! | [`WorkerBackend`] | on threads of its own |
-//! | [`SyncBackend`] | inside the submitting call |
+//! | [`SyncBackend`] | inside the submitting call, or merged, inside the flush |
 //! | [`SimBackend`] | on a disk in memory that fails and crashes by a seed: for tests |
 //!
 //! [`open`] sets up the best one that works on this machine and says why it is not a better one.
@@ -74,7 +74,9 @@ mod uring;
 #[cfg_attr(not(all(target_os = "linux", target_pointer_width = "64")), path = "ring_absent.rs")]
 mod ring;
 
-pub use config::{Choice, Config, ConfigError, UringConfig, UringMode, WorkerConfig};
+pub use config::{
+    Choice, Config, ConfigError, SyncConfig, SyncMode, UringConfig, UringMode, WorkerConfig,
+};
 pub use error::{errno_of, from_io_error, to_io_error};
 pub use open::{Opened, open};
 pub use report::{BackendKind, Downgrade, Note, Report};

@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_region_is_zeroed_aligned_and_writable_to_its_last_byte() {
-        for byte_count in [1, 4_096, 6_304_512] {
+        for byte_count in [1, 4_096, 6_370_048] {
             let region = Region::new(byte_count).unwrap();
             assert_eq!(region.byte_count(), byte_count);
             assert_eq!(region.base().as_ptr() as usize % 4_096, 0);

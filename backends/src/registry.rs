@@ -28,8 +28,7 @@ pub(crate) struct Registry<M: StableMemory> {
 
 impl<M: StableMemory> Registry<M> {
     /// An engine without files, for a configuration that passed its check. `memory` is of
-    /// `config.limits.memory_bytes()`, or `NoMemory` for a driver that executes everything inside
-    /// the submitting call.
+    /// `config.limits.memory_bytes()`.
     ///
     /// # Errors
     /// `SetupError::Memory`.
@@ -54,7 +53,7 @@ impl<M: StableMemory> Registry<M> {
             return Err(StorageIoError::Closed);
         }
         let admitted = self.files.admit(file, purpose)?;
-        let (fd, slot) = self.engine.register(admitted.registration)?;
+        let (fd, slot) = self.engine.register_behind(admitted.registration, &admitted.lead)?;
         match admitted.into_entry() {
             Ok(entry) => {
                 self.files.insert(slot, entry);

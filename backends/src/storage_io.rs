@@ -22,9 +22,15 @@ use ringzero_core::{
 pub trait StorageIo: Send {
     /// Registers an open file and returns a handle. Cold path: may block.
     ///
+    /// A file opened with O_DIRECT is written in whole aligned blocks. Positional writes must be
+    /// whole blocks (`StorageIoExt::alignment`). Appends may be of any length: the block in which
+    /// they end is padded with zeros, and written again with what comes next; closing cuts the
+    /// padding off, and after a power cut it is there.
+    ///
     /// # Errors
     /// The file is closed again. `QueueFull`: the table is full. `Io(EINVAL)`: a pipe, socket or
-    /// directory. `Io(EBADF)`: not open for writing. `Io(EBUSY)`: the same file is registered.
+    /// directory; or O_DIRECT with an alignment above a page or a block of the engine, or none. `Io(EBADF)`: not open for writing;
+    /// or O_DIRECT, not open for reading, and the tail is inside a block. `Io(EBUSY)`: the same file is registered.
     /// `Io` with another error: asking about the file failed, or append mode cannot be left.
     /// `Closed`: after shutdown.
     fn register_fd(&mut self, file: File) -> Result<IoFd, StorageIoError>;
@@ -43,8 +49,8 @@ pub trait StorageIo: Send {
     ///
     /// # Errors
     /// `QueueFull`, `BufferExhausted`: later. `Io(EMSGSIZE)`: longer than `max_write()`.
-    /// `Io(EFBIG)`: ends beyond `i64::MAX`. `Io(EINVAL)`: offset `u64::MAX`. `Io` with the error
-    /// that failed the file. `BadFd`. `Closed`.
+    /// `Io(EFBIG)`: ends beyond `i64::MAX`. `Io(EINVAL)`: offset `u64::MAX`; or offset or
+    /// length is no multiple of the file's alignment. `Io` with the error that failed the file. `BadFd`. `Closed`.
     fn submit_write(&mut self, fd: IoFd, data: &[u8], offset: u64) -> Result<u64, StorageIoError>;
 
     /// Writes `data` at the file's tail and moves the tail. The slice is free when this returns.
@@ -178,6 +184,10 @@ impl StorageIoExt for Box<dyn Backend> {
 
     fn room(&self, fd: IoFd) -> Result<u64, StorageIoError> {
         (**self).room(fd)
+    }
+
+    fn alignment(&self, fd: IoFd) -> Result<u32, StorageIoError> {
+        (**self).alignment(fd)
     }
 
     fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {

@@ -217,6 +217,10 @@ impl StorageIoExt for Scripted {
         Ok(u64::MAX)
     }
 
+    fn alignment(&self, _: IoFd) -> Result<u32, StorageIoError> {
+        Ok(1)
+    }
+
     fn resume_append(&mut self, _: IoFd) -> Result<u64, StorageIoError> {
         Ok(self.log.len() as u64)
     }

@@ -6,7 +6,7 @@
 //! operations = 16 files × 64 guaranteed + 4096 common          =  5,120 slots of 64 bytes
 //! blocks     = 16 files ×  2 guaranteed +   64 common          =     96 blocks of 64 KiB
 //! vectors    = 16 files ×  2 append requests + 16 for writes   =     48 arrays of 17 pieces
-//! memory     = 96 × 65,536 + 48 × 17 × 16                      = 6,304,512 bytes, touched lazily
+//! memory     = 96 × 65,536 + 16 × 4,096 + 48 × 17 × 16         = 6,370,048 bytes, touched lazily
 //! max_write  = (2 + 64) × 65,536                               = 4,325,376 bytes
 //! ```
 
@@ -26,6 +26,9 @@ pub const MAX_REQUEST_BYTES: u32 = 1 << 20;
 pub const PIECES_PER_VECTOR: usize = 17;
 /// Append requests in flight per file. With one, a wake-up is wasted per batch; three gain nothing.
 pub const APPEND_LANES: usize = 2;
+/// The largest alignment that a file can be registered with, if blocks are as large: a page, which
+/// is what O_DIRECT asks for at most (statx(2), STATX_DIOALIGN, on the file systems of Linux).
+pub const LARGEST_ALIGNMENT: u32 = 4_096;
 
 const VECTORS_FOR_WRITES: u32 = 16;
 const SMALLEST_BLOCK_BYTES: u32 = 512;
@@ -120,10 +123,11 @@ impl Limits {
             return Err(LimitsError::BlockBytes);
         }
         let blocks = self.files as u64 * self.blocks_per_file as u64 + self.blocks_common as u64;
-        // `blocks` is below 2^45 and `block_bytes` at most 2^24: compare without multiplying.
+        // `blocks` is below 2^45 and `block_bytes` at most 2^24: compare without multiplying. What
+        // is behind the blocks is below 2^25: `MAX_FILES` tail blocks, and arrays.
         if blocks > LARGEST_MEMORY_BYTES / self.block_bytes as u64
             || blocks >= u32::MAX as u64
-            || blocks * self.block_bytes as u64 + (1 << 24) > usize::MAX as u64 / 2
+            || blocks * self.block_bytes as u64 + (1 << 25) > usize::MAX as u64 / 2
         {
             return Err(LimitsError::Memory);
         }
@@ -162,14 +166,22 @@ impl Limits {
         self.files.next_power_of_two()
     }
 
-    /// Bytes of stable memory: the blocks, then the piece arrays.
+    /// Bytes of a file's tail block, and the largest alignment that a file can be registered with:
+    /// a block, [`LARGEST_ALIGNMENT`] at most.
+    pub const fn tail_block_bytes(&self) -> u32 {
+        if self.block_bytes < LARGEST_ALIGNMENT { self.block_bytes } else { LARGEST_ALIGNMENT }
+    }
+
+    /// Bytes of stable memory: the blocks, one tail block per file, then the piece arrays.
     pub const fn memory_bytes(&self) -> usize {
         self.block_count() as usize * self.block_bytes as usize
+            + self.files as usize * self.tail_block_bytes() as usize
             + self.vector_count() as usize * PIECES_PER_VECTOR * size_of::<Piece>()
     }
 
     /// The longest write or append that can ever be accepted: all blocks that one file can hold,
-    /// and no more than a completion's `i32` can tell.
+    /// and no more than a completion's `i32` can tell. Of an append to a file with an alignment it
+    /// is up to one byte less than that alignment shorter.
     pub const fn max_write(&self) -> usize {
         let blocks = self.blocks_per_file as u64 + self.blocks_common as u64;
         let bytes = blocks * self.block_bytes as u64;
@@ -195,7 +207,7 @@ mod tests {
         assert_eq!(limits.block_count(), 96);
         assert_eq!(limits.vector_count(), 48);
         if size_of::<usize>() == 8 {
-            assert_eq!(limits.memory_bytes(), 6_304_512);
+            assert_eq!(limits.memory_bytes(), 6_370_048);
         }
         assert_eq!(limits.max_write(), 4_325_376);
         assert_eq!(limits.range_count(), 32_768);
@@ -296,7 +308,8 @@ mod tests {
         assert_eq!(u128::from(limits.block_count()), block_count);
         let vectors = u128::from(limits.vector_count());
         let array = PIECES_PER_VECTOR * size_of::<Piece>();
-        let memory = block_count * block_bytes + vectors * array as u128;
+        let tail_blocks = files * block_bytes.min(4_096);
+        let memory = block_count * block_bytes + tail_blocks + vectors * array as u128;
         assert_eq!(limits.memory_bytes() as u128, memory);
         assert!(memory <= isize::MAX as u128, "no object is larger");
         let of_one_file = (blocks + u128::from(limits.blocks_common)) * block_bytes;

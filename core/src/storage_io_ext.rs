@@ -36,6 +36,14 @@ pub trait StorageIoExt {
     /// As [`StorageIoExt::tail`].
     fn room(&self, fd: IoFd) -> Result<u64, StorageIoError>;
 
+    /// What offset and length of every positional write to this file must be a multiple of, in
+    /// bytes: 1, or what O_DIRECT asks for if it was opened so. A write that is not is refused with
+    /// `Io(EINVAL)`. Appends may be of any length; see `register_fd`.
+    ///
+    /// # Errors
+    /// `BadFd`.
+    fn alignment(&self, fd: IoFd) -> Result<u32, StorageIoError>;
+
     /// Takes appends again after one failed, and returns the tail: where the failed append began,
     /// or the end of the highest positional write accepted beyond that.
     ///
@@ -46,7 +54,8 @@ pub trait StorageIoExt {
     /// and this is why. `BadFd`.
     fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError>;
 
-    /// The longest write or append that can ever be accepted, in bytes.
+    /// The longest write or append that can ever be accepted, in bytes. For an append to a file
+    /// with an [`alignment`](StorageIoExt::alignment) it is one byte less than that shorter.
     fn max_write(&self) -> usize;
 
     /// Whether an append of `len` bytes would be accepted now.
@@ -60,7 +69,8 @@ pub trait StorageIoExt {
     /// character devices are taken too.
     ///
     /// # Errors
-    /// As `register_fd`; `Io(EINVAL)` if `tail` is above `limit` or `limit` above `i64::MAX`.
+    /// As `register_fd`; `Io(EINVAL)` if `tail` is above `limit` or `limit` above `i64::MAX`
+    /// or, of a file opened with O_DIRECT, not a multiple of its alignment.
     fn register_segment(
         &mut self,
         file: Self::File,

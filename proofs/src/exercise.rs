@@ -111,6 +111,7 @@ fn ask<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     let _ = black_box(unknown(engine).room(black_box(fd)));
     let _ = black_box(unknown(engine).can_accept(black_box(fd), black_box(9)));
     let _ = black_box(unknown(engine).status(black_box(fd), black_box(3)));
+    let _ = black_box(unknown(engine).file_slot(black_box(fd)));
 }
 
 /// The cold path: nothing of it may panic either.

@@ -79,6 +79,8 @@ pub struct FileState {
     pub name: String,
     /// Its kind.
     pub node: Node,
+    /// What requests must be aligned to: registered as if opened with O_DIRECT, if not 1.
+    pub alignment: u32,
     /// What a reader sees.
     pub bytes: Vec<u8>,
     /// What a power loss leaves.
@@ -123,6 +125,7 @@ impl Disk {
                 state.files.push(FileState {
                     name: name.to_owned(),
                     node,
+                    alignment: 1,
                     bytes: Vec::new(),
                     durable: Vec::new(),
                     injected: Vec::new(),
@@ -134,6 +137,13 @@ impl Disk {
         state.files[inode].bytes = content.to_vec();
         state.files[inode].durable = content.to_vec();
         ScriptedFile { disk: self.clone(), inode }
+    }
+
+    /// Opens a file that exists, from now on as if with O_DIRECT and this alignment.
+    pub fn open_direct(&self, name: &str, alignment: u32) -> ScriptedFile {
+        let file = self.open(name);
+        self.state().files[file.inode].alignment = alignment;
+        file
     }
 
     /// Opens a file that exists.

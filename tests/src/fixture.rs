@@ -54,6 +54,9 @@ impl Setup {
     }
 }
 
+/// The alignment of files of the scripted and the simulated disk that are opened with O_DIRECT.
+pub const DIRECT_ALIGNMENT: u32 = 512;
+
 /// Where files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -71,8 +74,10 @@ pub trait Fixture: Sized {
     type Backend: StorageIo<File = Self::File> + StorageIoExt<File = Self::File> + 'static;
     /// What is printed.
     const NAME: &'static str;
-    /// Executes inside `submit_*`: nothing is ever in flight when a call returns.
+    /// Executes inside `submit_*`: nothing is queued when a call returns.
     const IS_INLINE: bool;
+    /// Requests are carried out by somebody else, so they may be in flight when a call returns.
+    const HAS_EXECUTOR: bool;
 
     /// Files in `place`.
     ///
@@ -88,6 +93,12 @@ pub trait Fixture: Sized {
 
     /// Opens an existing file for writing, in append mode.
     fn open_appending(&self, name: &str) -> Self::File;
+
+    /// Opens an existing file for reading and writing with O_DIRECT.
+    ///
+    /// # Errors
+    /// Why this machine cannot.
+    fn open_direct(&self, name: &str) -> Result<Self::File, String>;
 
     /// Opens an existing file for reading only.
     fn open_for_reading(&self, name: &str) -> Self::File;
@@ -115,6 +126,7 @@ impl<const ROUGH: bool> Fixture for Scripted<ROUGH> {
     type Backend = ScriptedBackend;
     const NAME: &'static str = if ROUGH { "scripted, rough" } else { "scripted" };
     const IS_INLINE: bool = false;
+    const HAS_EXECUTOR: bool = true;
 
     fn at(_place: Place) -> Result<Self, String> {
         let disk = Disk::default();
@@ -137,6 +149,10 @@ impl<const ROUGH: bool> Fixture for Scripted<ROUGH> {
 
     fn open_appending(&self, name: &str) -> ScriptedFile {
         self.disk.open(name)
+    }
+
+    fn open_direct(&self, name: &str) -> Result<ScriptedFile, String> {
+        Ok(self.disk.open_direct(name, DIRECT_ALIGNMENT))
     }
 
     fn open_for_reading(&self, name: &str) -> ScriptedFile {

@@ -12,6 +12,9 @@ macro_rules! conformance {
     };
     (@real $($test:ident),* $(,)?) => {
         $crate::conformance!(@fixture sync, $crate::real::Real<$crate::real::Sync>, $($test),*);
+        $crate::conformance!(
+            @fixture sync_merged, $crate::real::Real<$crate::real::SyncMerged>, $($test),*
+        );
         $crate::conformance!(@fixture worker, $crate::real::Real<$crate::real::Worker>, $($test),*);
         $crate::conformance!(
             @fixture worker_few, $crate::real::Real<$crate::real::WorkerFew>, $($test),*

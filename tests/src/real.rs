@@ -3,13 +3,13 @@
 use std::{
     fs::{File, OpenOptions},
     marker::PhantomData,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use ringzero::{
-    Backend, Config, SetupError, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend,
-    WorkerConfig,
+    Backend, Config, SetupError, SyncBackend, SyncConfig, SyncMode, UringBackend, UringConfig,
+    UringMode, WorkerBackend, WorkerConfig,
 };
 use ringzero_core::{StorageIo, StorageIoExt};
 use tempfile::TempDir;
@@ -24,6 +24,8 @@ pub trait Mode: Sized {
     const NAME: &'static str;
     /// See [`Fixture::IS_INLINE`].
     const IS_INLINE: bool;
+    /// See [`Fixture::HAS_EXECUTOR`].
+    const HAS_EXECUTOR: bool;
 
     /// Builds it.
     ///
@@ -43,19 +45,40 @@ impl<M: Mode + Send + 'static> OfMode for Real<M> {
     type Mode = M;
 }
 
-/// `SyncBackend`.
-#[derive(Debug)]
-pub struct Sync;
+/// `SyncBackend` in one mode.
+macro_rules! sync_mode {
+    ($(#[$doc:meta])* $mode:ident, $name:literal, $is_inline:literal, $when:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $mode;
 
-impl Mode for Sync {
-    type Backend = SyncBackend;
-    const NAME: &'static str = "sync";
-    const IS_INLINE: bool = true;
+        impl Mode for $mode {
+            type Backend = SyncBackend;
+            const NAME: &'static str = $name;
+            const IS_INLINE: bool = $is_inline;
+            const HAS_EXECUTOR: bool = false;
 
-    fn build(config: &Config) -> Result<SyncBackend, SetupError> {
-        SyncBackend::new(config)
-    }
+            fn build(config: &Config) -> Result<SyncBackend, SetupError> {
+                SyncBackend::new(&Config { sync: SyncConfig { mode: $when }, ..*config })
+            }
+        }
+    };
 }
+
+sync_mode!(
+    /// Executes inside the submitting call.
+    Sync,
+    "sync",
+    true,
+    SyncMode::Immediate
+);
+sync_mode!(
+    /// Executes inside the next flush, merged.
+    SyncMerged,
+    "sync, until flush",
+    false,
+    SyncMode::UntilFlush
+);
 
 /// `WorkerBackend` with so many threads.
 macro_rules! worker_mode {
@@ -68,6 +91,7 @@ macro_rules! worker_mode {
             type Backend = WorkerBackend;
             const NAME: &'static str = $name;
             const IS_INLINE: bool = false;
+            const HAS_EXECUTOR: bool = true;
 
             fn build(config: &Config) -> Result<WorkerBackend, SetupError> {
                 let worker = WorkerConfig { threads: $threads };
@@ -101,6 +125,7 @@ macro_rules! uring_mode {
             type Backend = UringBackend;
             const NAME: &'static str = $name;
             const IS_INLINE: bool = false;
+            const HAS_EXECUTOR: bool = true;
 
             fn build(config: &Config) -> Result<UringBackend, SetupError> {
                 UringBackend::new(&Config { uring: $uring, ..*config })
@@ -144,6 +169,7 @@ pub fn by_name(name: &str, config: &Config) -> Option<Result<Box<dyn Backend>, S
     }
     let build = match name {
         Sync::NAME => boxed::<Sync>,
+        SyncMerged::NAME => boxed::<SyncMerged>,
         Worker::NAME => boxed::<Worker>,
         WorkerFew::NAME => boxed::<WorkerFew>,
         Uring::NAME => boxed::<Uring>,
@@ -153,6 +179,17 @@ pub fn by_name(name: &str, config: &Config) -> Option<Result<Box<dyn Backend>, S
         _ => return None,
     };
     Some(build(config))
+}
+
+/// Opens a file for reading and writing with O_DIRECT.
+///
+/// # Errors
+/// Why its file system cannot.
+pub fn open_direct(path: &Path) -> Result<File, String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_DIRECT);
+    options.open(path).map_err(|error| format!("O_DIRECT of {}: {error}", path.display()))
 }
 
 /// The configuration of `setup`.
@@ -199,6 +236,7 @@ impl<M: Mode> Fixture for Real<M> {
     type Backend = M::Backend;
     const NAME: &'static str = M::NAME;
     const IS_INLINE: bool = M::IS_INLINE;
+    const HAS_EXECUTOR: bool = M::HAS_EXECUTOR;
 
     fn at(place: Place) -> Result<Self, String> {
         M::build(&config(&Setup::default())).map_err(|error| error.to_string())?;
@@ -220,6 +258,10 @@ impl<M: Mode> Fixture for Real<M> {
 
     fn open_appending(&self, name: &str) -> File {
         OpenOptions::new().append(true).open(self.path(name)).expect("opened")
+    }
+
+    fn open_direct(&self, name: &str) -> Result<File, String> {
+        open_direct(&self.path(name))
     }
 
     fn open_for_reading(&self, name: &str) -> File {

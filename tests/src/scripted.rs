@@ -6,6 +6,7 @@
 //! happen, the deadline has passed.
 
 use std::{
+    ops::Range,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -172,13 +173,13 @@ impl ScriptedBackend {
         if self.engine_ref().is_closed() {
             return Err(StorageIoError::Closed);
         }
-        let (node, size) = {
+        let (node, alignment, bytes) = {
             let state = file.disk.state();
             let known = &state.files[file.inode];
-            (known.node, known.bytes.len() as u64)
+            (known.node, known.alignment, known.bytes.clone())
         };
         let plain = match node {
-            Node::Regular => Registration::file(size),
+            Node::Regular => Registration::file(bytes.len() as u64),
             Node::Device => Registration::device(),
             Node::Other => return Err(StorageIoError::Io(Errno::INVAL)),
             Node::ReadOnly => return Err(StorageIoError::Io(Errno::BADF)),
@@ -187,7 +188,11 @@ impl ScriptedBackend {
         if self.handoff.files.iter().flatten().any(|known| is_known(&known)) {
             return Err(StorageIoError::Io(Errno::BUSY));
         }
-        let (fd, slot) = self.engine().register(registration.unwrap_or(plain))?;
+        let registration = registration.unwrap_or(plain).aligned(alignment)?;
+        let Range { start, end } = registration.lead();
+        let known = bytes.into_iter().skip(start as usize).chain(std::iter::repeat(0));
+        let lead: Vec<u8> = known.take((end - start) as usize).collect();
+        let (fd, slot) = self.engine().register_behind(registration, &lead)?;
         {
             let mut state = file.disk.state();
             let known = &mut state.files[file.inode];
@@ -292,6 +297,10 @@ impl StorageIoExt for ScriptedBackend {
 
     fn room(&self, fd: IoFd) -> Result<u64, StorageIoError> {
         self.engine_ref().room(fd)
+    }
+
+    fn alignment(&self, fd: IoFd) -> Result<u32, StorageIoError> {
+        self.engine_ref().alignment(fd)
     }
 
     fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {

@@ -3,7 +3,7 @@
 use ringzero::{SimBackend, SimDisk, SimFile};
 
 use crate::{
-    fixture::{Fixture, Place, Setup},
+    fixture::{DIRECT_ALIGNMENT, Fixture, Place, Setup},
     random::number_from_env,
     real::config,
 };
@@ -20,6 +20,7 @@ impl Fixture for Sim {
     type Backend = SimBackend;
     const NAME: &'static str = "sim";
     const IS_INLINE: bool = false;
+    const HAS_EXECUTOR: bool = true;
 
     fn at(_: Place) -> Result<Self, String> {
         Ok(Self { disk: SimDisk::new() })
@@ -36,6 +37,10 @@ impl Fixture for Sim {
 
     fn open_appending(&self, name: &str) -> SimFile {
         self.disk.open(name).expect("it exists")
+    }
+
+    fn open_direct(&self, name: &str) -> Result<SimFile, String> {
+        Ok(self.disk.open(name).expect("it exists").direct(DIRECT_ALIGNMENT))
     }
 
     fn open_for_reading(&self, name: &str) -> SimFile {

@@ -6,7 +6,8 @@
 //! order, with its begin and its end.
 //!
 //! Things that no engine may ever do (two overlapping writes in flight, two data-syncs of a file in
-//! flight, a data-sync on a failed file) are noted in [`State::violations`] and make the test fail
+//! flight, a data-sync on a failed file, bytes that change in flight, a request that is not aligned
+//! as its file asks for) are noted in [`State::violations`] and make the test fail
 //! when the disk is dropped.
 //!
 //! # Safety
@@ -44,6 +45,7 @@ pub(crate) struct Pending {
     ask: Ask,
     data: Vec<Piece>,
     pub(crate) action: Action,
+    /// Of a sync: what the file held when it began. Of a write: the bytes handed over.
     image: Vec<u8>,
 }
 
@@ -135,7 +137,14 @@ impl State {
         }
         let image = match ask {
             Ask::Sync(_) => self.files[inode].bytes.clone(),
-            Ask::Write { .. } => Vec::new(),
+            Ask::Write { offset, .. } => {
+                let mask = self.files[inode].alignment as usize - 1;
+                let bits = |all, piece: &Piece| all | piece.base.addr() | piece.byte_count;
+                if data.iter().fold(offset as usize, bits) & mask != 0 {
+                    self.violation(format!("misaligned: {ask:?}, {data:?}"));
+                }
+                gather(&data)
+            }
         };
         self.pending.push(Pending { owner, id, number, inode, ask, data, action, image });
         self.pending_peak = self.pending_peak.max(self.pending.len());
@@ -192,7 +201,12 @@ impl State {
         let pending = self.pending.swap_remove(at);
         let Pending { id, inode, ask, data, action, image, .. } = pending;
         let outcome = match ask {
-            Ask::Write { offset, len, .. } => self.write(inode, offset, len, &data, action),
+            Ask::Write { offset, len, .. } => {
+                if gather(&data) != image {
+                    self.violation(format!("bytes of {ask:?} changed in flight"));
+                }
+                self.write(inode, offset, len, &data, action)
+            }
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
                 _ => {
@@ -266,6 +280,18 @@ impl Drop for State {
             assert!(self.violations.is_empty(), "{:#?}", self.violations);
         }
     }
+}
+
+/// The bytes of a request.
+fn gather(pieces: &[Piece]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for piece in pieces {
+        // SAFETY: the request is not answered yet, so the engine keeps the piece's bytes at their
+        // address; see the header.
+        bytes
+            .extend_from_slice(unsafe { std::slice::from_raw_parts(piece.base, piece.byte_count) });
+    }
+    bytes
 }
 
 fn shuffle(numbers: &mut Vec<u64>, choices: &mut Choices) {

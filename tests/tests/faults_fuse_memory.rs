@@ -49,7 +49,7 @@ struct Hanging<M: Mode> {
 }
 
 fn hanging<F: InMode>(close: Close) -> Option<Hanging<F::Mode>> {
-    if F::IS_INLINE {
+    if !F::HAS_EXECUTOR {
         println!("skipped on {}: it owns no memory that a kernel may read later", F::NAME);
         return None;
     }
@@ -138,7 +138,7 @@ fn drop_leaks_at_its_deadline<F: InMode>() {
 }
 
 fn drop_waits_for_answers_that_come_in_time<F: InMode>() {
-    if F::IS_INLINE {
+    if !F::HAS_EXECUTOR {
         return;
     }
     let setup = Setup { drop_deadline: PATIENCE, ..Setup::with(LIMITS) };

@@ -56,11 +56,11 @@ fn completions_arrive_after_the_thread_that_submitted_has_ended<F: InMode>() {
     let shared = s.shared();
     let fd = s.open("file", &[1; 800]);
     // Executed inside the call, nothing is in flight when a thread ends.
-    let holding = (!F::IS_INLINE).then(|| shared.hold("file", Of::Writes, 1));
+    let holding = (F::HAS_EXECUTOR).then(|| shared.hold("file", Of::Writes, 1));
     let (give, take) = mpsc::channel();
     let submitting = thread::spawn(move || {
         let tokens = submit(&mut s, fd);
-        if !F::IS_INLINE {
+        if F::HAS_EXECUTOR {
             s.poll_until_held(1);
         }
         assert!(give.send((s, tokens)).is_ok());
@@ -75,7 +75,7 @@ fn completions_arrive_after_the_thread_that_submitted_has_ended<F: InMode>() {
         drop(holding);
         return submitting.join().unwrap();
     }
-    if !F::IS_INLINE {
+    if F::HAS_EXECUTOR {
         assert_eq!(s.io.wait(1, Some(Duration::from_millis(50))), Ok(0), "control: in flight");
     }
     drop(holding);
@@ -130,9 +130,9 @@ fn a_forked_child_is_refused_and_the_parent_gets_its_completions<F: InMode>() {
     let Some(mut s) = fuse::open::<F::Mode>(&Setup::default()) else { return };
     let shared = s.shared();
     let fd = s.open("file", &[1; 800]);
-    let holding = (!F::IS_INLINE).then(|| shared.hold("file", Of::Writes, 1));
+    let holding = (F::HAS_EXECUTOR).then(|| shared.hold("file", Of::Writes, 1));
     let tokens = submit(&mut s, fd);
-    if !F::IS_INLINE {
+    if F::HAS_EXECUTOR {
         s.poll_until_held(1);
     }
     let before = shared.state().log.len();

@@ -11,7 +11,7 @@ use ringzero_core::{IoFd, Limits, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
     fixture::{Fixture, Place, Scripted, Setup},
     random::{Random, bytes, number_from_env},
-    real::{Real, Sync, Uring, UringBound, UringFixed, UringSqPoll, Worker, WorkerFew},
+    real::{Real, Sync, SyncMerged, Uring, UringBound, UringFixed, UringSqPoll, Worker, WorkerFew},
     session::Session,
     sim::Sim,
 };
@@ -211,6 +211,7 @@ fn a_million_random_operations_without_faults_are_the_same_on_every_backend() {
         done += compare::<Scripted<true>>(seed, &expected);
         done += compare::<Sim>(seed, &expected);
         done += compare::<Real<Sync>>(seed, &expected);
+        done += compare::<Real<SyncMerged>>(seed, &expected);
         done += compare::<Real<Worker>>(seed, &expected);
         done += compare::<Real<WorkerFew>>(seed, &expected);
         done += compare::<Real<Uring>>(seed, &expected);

@@ -113,6 +113,10 @@ macro_rules! through_driver {
                     self.driver.look()?.engine().room(fd)
                 }
 
+                fn alignment(&self, fd: IoFd) -> Result<u32, StorageIoError> {
+                    self.driver.look()?.engine().alignment(fd)
+                }
+
                 fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
                     self.driver.enter()?.engine_mut().resume_append(fd)
                 }

@@ -1,14 +1,38 @@
-//! A vectored write where the system has none at a position: the pieces one after the other.
+//! Where the system is not Linux: a vectored write as one piece after the other, and files that take
+//! bytes anywhere.
 //!
 //! # Safety
 //! Turns a piece into a slice for the length of one call, as its caller promised.
 #![allow(unsafe_code)]
 
-use std::{fs::File, slice};
+use std::{fs::File, ops::Range, slice};
 
-use ringzero_core::{Outcome, Piece};
+use ringzero_core::{Errno, Outcome, Piece};
 
-use super::write_at;
+#[cfg(unix)]
+use super::other_unix::write_at;
+#[cfg(windows)]
+use super::windows::write_at;
+
+/// What requests of the file must be aligned to: nothing is known of O_DIRECT here.
+///
+/// # Errors
+/// Never.
+pub(crate) fn alignment(_file: &File) -> Result<u32, Errno> {
+    Ok(1)
+}
+
+/// The bytes of an empty range, since nothing is aligned here.
+///
+/// # Errors
+/// Never.
+pub(crate) fn read_lead(
+    _file: &File,
+    _range: Range<u64>,
+    _alignment: u32,
+) -> Result<Vec<u8>, Errno> {
+    Ok(Vec::new())
+}
 
 /// Writes `pieces` at `offset`, one behind the other, until one is short or fails, and says how
 /// many bytes were written. The engine goes on behind them, and meets the error again.

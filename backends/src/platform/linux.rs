@@ -31,33 +31,12 @@ const _: () = {
     assert!(std::mem::offset_of!(Piece, byte_count) == std::mem::offset_of!(libc::iovec, iov_len));
 };
 
-/// Writes `data` at `offset` (at most `i64::MAX`) with flags of pwritev2(2), and says how many
-/// bytes were written.
-#[inline]
-pub(crate) fn write_at(file: &File, data: &[u8], offset: u64, rw_flags: i32) -> Outcome {
-    if rw_flags != 0 {
-        return write_with_flags(file, data, offset, rw_flags);
-    }
-    // SAFETY: the descriptor is open, and `data` is readable for its length.
-    outcome(unsafe {
-        libc::pwrite64(file.as_raw_fd(), data.as_ptr().cast(), data.len(), offset as i64)
-    })
-}
-
-#[cold]
-fn write_with_flags(file: &File, data: &[u8], offset: u64, rw_flags: i32) -> Outcome {
-    let piece = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
-    // SAFETY: the descriptor is open, and `piece` is one range that is only read.
-    outcome(unsafe {
-        libc::pwritev2(file.as_raw_fd(), &raw const piece, 1, offset as libc::off_t, rw_flags)
-    })
-}
-
 /// Writes `pieces` at `offset` (at most `i64::MAX`), one behind the other, with flags of
 /// pwritev2(2), and says how many bytes were written.
 ///
 /// # Safety
 /// The bytes of every piece are readable during the call.
+#[inline]
 pub(crate) unsafe fn write_pieces_at(
     file: &File,
     pieces: &[Piece],
@@ -101,7 +80,12 @@ pub(crate) fn keep_position_flags() -> i32 {
         if size_of::<libc::off_t>() < size_of::<u64>() {
             return 0;
         }
-        let probe = |file: File| write_with_flags(&file, &[0], 0, libc::RWF_NOAPPEND);
+        let probe = |file: File| {
+            let byte = 0;
+            let piece = Piece { base: &raw const byte, byte_count: 1 };
+            // SAFETY: the piece is a byte that outlives the call.
+            unsafe { write_pieces_at(&file, &[piece], 0, libc::RWF_NOAPPEND) }
+        };
         match memory_file().map(probe) {
             Ok(Ok(1)) => libc::RWF_NOAPPEND,
             _ => 0,
@@ -224,6 +208,12 @@ mod tests {
     fn lines_of_other_controllers_give_no_limit() {
         assert_eq!(limit_of_group("4:cpu,cpuacct:/"), None);
         assert_eq!(limit_of_group(""), None);
+    }
+
+    fn write_at(file: &File, data: &[u8], offset: u64, rw_flags: i32) -> Outcome {
+        let piece = Piece { base: data.as_ptr(), byte_count: data.len() };
+        // SAFETY: the piece is a slice that outlives the call.
+        unsafe { write_pieces_at(file, &[piece], offset, rw_flags) }
     }
 
     #[test]

@@ -8,12 +8,15 @@
 //! |---|---|
 //! | `unix` | files, pages, signals: what all Unix systems share |
 //! | `linux` | what Linux adds: vectors, RWF_NOAPPEND, wiped pages, coarse clock, control groups |
+//! | `direct` | O_DIRECT: the alignment of a file, and reading where that matters |
 //! | `by_piece` | vectored writes where there are none |
 //! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
 //! | `windows` | all of it for Windows |
 
 #[cfg(not(target_os = "linux"))]
 mod by_piece;
+#[cfg(target_os = "linux")]
+mod direct;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(all(unix, not(target_os = "linux")))]
@@ -24,18 +27,20 @@ mod unix;
 mod windows;
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use by_piece::write_pieces_at;
+pub(crate) use by_piece::{alignment, read_lead, write_pieces_at};
+#[cfg(target_os = "linux")]
+pub(crate) use direct::{alignment, read_lead};
 // Only a ring asks.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use linux::ask_whether_ready;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
-    write_at, write_pieces_at,
+    write_pieces_at,
 };
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{
-    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file, write_at,
+    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
 };
 #[cfg(unix)]
 pub(crate) use unix::{
@@ -45,7 +50,6 @@ pub(crate) use unix::{
 pub(crate) use windows::{
     Descriptor, fork_word, inspect, keep_position_flags, leave_append_mode, map_zeroed,
     memory_bytes, memory_file, now_ns, number, sync, unmap, unnamed_file, with_signals_blocked,
-    write_at,
 };
 
 /// What kind of file a descriptor is open on.
@@ -77,4 +81,6 @@ pub(crate) struct Inspection {
     pub(crate) byte_count: u64,
     pub(crate) is_writable: bool,
     pub(crate) is_append_mode: bool,
+    /// Data goes past the page cache, and must be aligned in memory: O_DIRECT of open(2).
+    pub(crate) is_direct: bool,
 }

@@ -21,7 +21,7 @@ use super::unix::{outcome, physical_memory_bytes, word_zeroed_by_handler};
 /// Writes `data` at `offset` (at most `i64::MAX`), and says how many bytes were written. There are
 /// no flags.
 #[inline]
-pub(crate) fn write_at(file: &File, data: &[u8], offset: u64, _rw_flags: i32) -> Outcome {
+pub(super) fn write_at(file: &File, data: &[u8], offset: u64, _rw_flags: i32) -> Outcome {
     // SAFETY: the descriptor is open, and `data` is readable for its length.
     outcome(unsafe {
         libc::pwrite(file.as_raw_fd(), data.as_ptr().cast(), data.len(), offset as libc::off_t)

@@ -35,6 +35,13 @@ pub(crate) mod number {
     pub(crate) const PERM: i32 = libc::EPERM;
 }
 
+/// The flag of a file whose data goes past the page cache.
+#[cfg(target_os = "linux")]
+const DIRECT: i32 = libc::O_DIRECT;
+/// Not a flag of fcntl(2), or one that asks for no alignment.
+#[cfg(not(target_os = "linux"))]
+const DIRECT: i32 = 0;
+
 /// The error number that the last failed call of this thread left.
 pub(super) fn last_errno() -> Errno {
     errno_of(&io::Error::last_os_error())
@@ -79,6 +86,7 @@ pub(crate) fn inspect(file: &File) -> Result<Inspection, Errno> {
         byte_count: metadata.size(),
         is_writable: access == libc::O_WRONLY || access == libc::O_RDWR,
         is_append_mode: flags & libc::O_APPEND != 0,
+        is_direct: flags & DIRECT != 0,
     })
 }
 

@@ -100,7 +100,7 @@ fn last_errno() -> Errno {
 
 /// Writes `data` at `offset`, and says how many bytes were written. There are no flags.
 #[inline]
-pub(crate) fn write_at(file: &File, data: &[u8], offset: u64, _rw_flags: i32) -> Outcome {
+pub(super) fn write_at(file: &File, data: &[u8], offset: u64, _rw_flags: i32) -> Outcome {
     let written = file.seek_write(data, offset).map_err(|error| errno_of(&error))?;
     Ok(written as u32)
 }
@@ -127,6 +127,7 @@ pub(crate) fn inspect(file: &File) -> Result<Inspection, Errno> {
             byte_count: 0,
             is_writable: false,
             is_append_mode: false,
+            is_direct: false,
         });
     }
     let metadata = file.metadata().map_err(|error| errno_of(&error))?;
@@ -144,6 +145,8 @@ pub(crate) fn inspect(file: &File) -> Result<Inspection, Errno> {
         byte_count: metadata.len(),
         is_writable: access & (FILE_WRITE_DATA | FILE_APPEND_DATA) != 0,
         is_append_mode: access & FILE_WRITE_DATA == 0 && access & FILE_APPEND_DATA != 0,
+        // FILE_FLAG_NO_BUFFERING cannot be asked for.
+        is_direct: false,
     })
 }
 

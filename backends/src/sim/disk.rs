@@ -9,7 +9,10 @@
 //!
 //! Directory entries are not modelled: a file that was created exists after every crash.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use ringzero_core::{Errno, Outcome};
 
@@ -93,6 +96,8 @@ pub struct SimFile {
     access: Access,
     /// Of so many errors it was told.
     told_count: u64,
+    /// What requests must be aligned to.
+    alignment: u32,
 }
 
 impl SimDisk {
@@ -138,7 +143,7 @@ impl SimDisk {
             None => inodes.push(Inode::new(name, kind, content.to_vec())),
         }
         let told_count = inodes.get(at).map_or(0, |inode| inode.error_count);
-        SimFile { disk: self.clone(), inode: at, access: Access::Write, told_count }
+        SimFile { disk: self.clone(), inode: at, access: Access::Write, told_count, alignment: 1 }
     }
 
     /// Opens a file for writing; `None` if there is none of that name.
@@ -157,7 +162,7 @@ impl SimDisk {
         let inode = inodes.get(at)?;
         // An error that nobody was told of is told to whoever opens the file next.
         let told_count = inode.error_count - u64::from(!inode.is_told);
-        Some(SimFile { disk: self.clone(), inode: at, access, told_count })
+        Some(SimFile { disk: self.clone(), inode: at, access, told_count, alignment: 1 })
     }
 
     /// The names of all files, in the order in which they were made.
@@ -253,6 +258,26 @@ impl SimDisk {
 }
 
 impl SimFile {
+    /// The same, opened as with O_DIRECT: the disk answers EINVAL to a write whose offset, length or
+    /// memory is no multiple of `alignment`, a power of two.
+    #[must_use]
+    pub fn direct(self, alignment: u32) -> Self {
+        Self { alignment, ..self }
+    }
+
+    /// What requests must be aligned to.
+    pub(super) const fn alignment(&self) -> u32 {
+        self.alignment
+    }
+
+    /// The bytes of `range` that a reader sees, zeros where the file has none.
+    pub(super) fn bytes(&self, range: Range<u64>) -> Vec<u8> {
+        let seen = |inode: &mut Inode| inode.sectors.current().to_vec();
+        let all = self.disk.with(self.inode, seen).unwrap_or_default();
+        let behind = all.into_iter().skip(range.start as usize).chain(std::iter::repeat(0));
+        behind.take((range.end - range.start) as usize).collect()
+    }
+
     /// Which file it is, in the order in which they were made.
     pub(super) const fn inode(&self) -> usize {
         self.inode
@@ -290,7 +315,7 @@ impl SimFile {
     /// The same file, opened once more by someone else.
     pub(super) fn open_again(&self) -> Self {
         let told_count = self.disk.with(self.inode, |inode| inode.error_count).unwrap_or(0);
-        Self { disk: self.disk.clone(), inode: self.inode, access: self.access, told_count }
+        Self { disk: self.disk.clone(), told_count, ..*self }
     }
 
     /// A data-sync that began when [`SimDisk::begin_sync`] gave `stamp` ends: tells of an error

@@ -171,7 +171,9 @@ impl Driver {
         if self.files.iter().flatten().any(|known| known.inode() == file.inode()) {
             return Err(StorageIoError::Io(Errno::BUSY));
         }
-        let (fd, slot) = self.engine.register(registration)?;
+        let registration = registration.aligned(file.alignment())?;
+        let lead = file.bytes(registration.lead());
+        let (fd, slot) = self.engine.register_behind(registration, &lead)?;
         let remade_count = file.disk().remade_count(file.inode());
         let durable = file.durable();
         self.promises.registered(file.inode(), remade_count, &file.name(), durable.as_deref());

@@ -116,6 +116,8 @@ pub struct SimCounts {
     pub write_backs_failed: u64,
     /// Requests that hung.
     pub hung: u64,
+    /// Writes that failed with EINVAL, because they were not aligned as their file asks for.
+    pub misaligned: u64,
 }
 
 /// What a write will do.

@@ -270,6 +270,10 @@ impl StorageIoExt for SimBackend {
         self.driver.get()?.engine.room(fd)
     }
 
+    fn alignment(&self, fd: IoFd) -> Result<u32, StorageIoError> {
+        self.driver.get()?.engine.alignment(fd)
+    }
+
     fn resume_append(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
         self.driver.get_mut()?.engine.resume_append(fd)
     }

@@ -8,7 +8,8 @@
 //! Time is a number that only this file moves; no clock is read.
 
 use ringzero_core::{
-    Boxed, Engine, Errno, Executor, FileSlot, Outcome, Pieces, RequestId, StableMemory, SyncKind,
+    Boxed, Engine, Errno, Executor, FileSlot, Outcome, Piece, Pieces, RequestId, StableMemory,
+    SyncKind,
 };
 
 use super::{
@@ -281,6 +282,14 @@ impl Executor for Handover<'_> {
         pieces: Pieces<'_>,
         offset: u64,
     ) -> Option<Outcome> {
+        let alignment = self.files.get(file.index()).and_then(Option::as_ref);
+        let alignment = alignment.map_or(1, |file| u64::from(file.alignment()));
+        let bits =
+            |all: u64, piece: &Piece| all | piece.base.addr() as u64 | piece.byte_count as u64;
+        if pieces.as_raw().iter().fold(offset, bits) % alignment != 0 {
+            self.schedule.counts.misaligned += 1;
+            return Some(Err(Errno::INVAL));
+        }
         let data = pieces.iter().collect::<Vec<_>>().concat();
         let Schedule { faults, random, counts, .. } = &mut *self.schedule;
         let fate = faults.of_write(data.len() as u32, random, counts);

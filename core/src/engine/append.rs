@@ -23,23 +23,26 @@ impl<S: Storage> Engine<S> {
     ///
     /// # Errors
     /// As there.
-    #[inline]
+    #[inline(always)]
     pub fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
         let Some(file) = self.files.live_mut(fd) else {
             return self.submit_gated(fd, Kind::Append, data.len());
         };
         let offset = file.tail;
-        let has_room =
-            data.len() <= self.max_write && data.len() as u64 <= file.limit.saturating_sub(offset);
+        let has_room = data.len() <= file.max_append as usize
+            && data.len() as u64 <= file.limit.saturating_sub(offset);
         if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
             return self.append_otherwise(fd, data.len());
+        }
+        if file.appends.is_empty() {
+            file.sent = offset;
+            if file.beyond_floor(offset) != 0 && file.chain.is_empty() {
+                return self.append_inside_block(fd, data);
+            }
         }
         let Some(index) = self.operations.claim(&mut file.held) else {
             return Err(self.refuse_full());
         };
-        if file.appends.is_empty() {
-            file.sent = offset;
-        }
         if self.blocks.extend(&mut file.chain, &mut file.packing, data, offset).is_none() {
             self.operations.release(index, &mut file.held);
             return Err(self.refuse_exhausted());
@@ -95,7 +98,7 @@ impl<S: Storage> Engine<S> {
             AppendGate::Refusing(errno) => return Err(StorageIoError::Io(errno)),
             AppendGate::Never => return Err(StorageIoError::Io(Errno::INVAL)),
         }
-        if len > self.max_write {
+        if len > file.max_append as usize {
             return Err(StorageIoError::Io(Errno::MSGSIZE));
         }
         if len as u64 > file.limit.saturating_sub(file.tail) {
@@ -113,6 +116,7 @@ impl<S: Storage> Engine<S> {
         };
         let failed = file.appends.head;
         let begin = self.operations.records.at(failed).offset;
+        self.keep_tail_block(slot, begin);
         self.finish(failed, Err(errno));
         self.cancel_appends(slot);
         self.append_failed(slot, failed, begin, errno);

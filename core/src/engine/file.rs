@@ -67,6 +67,10 @@ pub struct OpenFile {
     pub(crate) packing: Packing,
     pub(crate) held: u32,
     pub(crate) limit: u64,
+    /// The alignment less one: 0 for a file that takes bytes anywhere.
+    pub(crate) mask: u32,
+    /// The longest append, in bytes.
+    pub(crate) max_append: u32,
 
     pub(crate) writes: List,
     pub(crate) write_next: u32,
@@ -88,7 +92,7 @@ pub struct OpenFile {
     pub(crate) sync_tail: u64,
     pub(crate) unreported: Option<Failure>,
     pub(crate) health: Health,
-    /// The furthest that appends were handed to the executor.
+    /// The furthest that appends, and the padding behind them, were handed to the executor.
     pub(crate) sent_end: u64,
     /// Operations of earlier registrations of this slot, finished and not delivered.
     pub(crate) orphans: u32,
@@ -112,6 +116,8 @@ impl OpenFile {
         packing: Packing::EMPTY,
         held: 0,
         limit: 0,
+        mask: 0,
+        max_append: 0,
         writes: List::EMPTY,
         write_next: NIL,
         blocked: 0,
@@ -133,6 +139,18 @@ impl OpenFile {
         is_fenced: false,
         had_full_sync: false,
     };
+
+    /// The last position up to `position` that requests of this file may begin or end at.
+    #[inline]
+    pub(crate) const fn floor(&self, position: u64) -> u64 {
+        position & !(self.mask as u64)
+    }
+
+    /// How many bytes `position` is beyond [`OpenFile::floor`].
+    #[inline]
+    pub(crate) const fn beyond_floor(&self, position: u64) -> u32 {
+        position as u32 & self.mask
+    }
 
     /// Whether appends were stopped: what is not with the executor will not be.
     pub(crate) fn is_stream_stopped(&self) -> bool {

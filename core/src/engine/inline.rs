@@ -64,8 +64,8 @@ impl<S: Storage> Engine<S> {
             return self.submit_gated(fd, Kind::Append, data.len());
         };
         let offset = file.tail;
-        let has_room =
-            data.len() <= self.max_write && data.len() as u64 <= file.limit.saturating_sub(offset);
+        let has_room = data.len() <= file.max_append as usize
+            && data.len() as u64 <= file.limit.saturating_sub(offset);
         if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
             return self.append_otherwise(fd, data.len());
         }

@@ -5,6 +5,8 @@
 //! [`Engine::finish_close`] frees the slot. Completions that wait for delivery stay; they keep
 //! operation slots of the file's share until they are polled.
 
+use core::ops::Range;
+
 use super::{
     Engine,
     admission::MAX_OFFSET,
@@ -19,6 +21,7 @@ use crate::{Errno, FileSlot, IoFd, StorageIoError, table::records::NIL};
 pub struct Registration {
     tail: u64,
     limit: u64,
+    mask: u32,
     append_gate: AppendGate,
     is_segment: bool,
 }
@@ -27,7 +30,7 @@ impl Registration {
     /// A file of `byte_count` bytes: appends go to its end.
     pub const fn file(byte_count: u64) -> Self {
         let append_gate = AppendGate::Open;
-        Self { tail: byte_count, limit: MAX_OFFSET, append_gate, is_segment: false }
+        Self { tail: byte_count, limit: MAX_OFFSET, mask: 0, append_gate, is_segment: false }
     }
 
     /// Appends go to `tail` and never cross `limit`; the file is never cut back.
@@ -38,13 +41,40 @@ impl Registration {
         if tail > limit || limit > MAX_OFFSET {
             return Err(StorageIoError::Io(Errno::INVAL));
         }
-        Ok(Self { tail, limit, append_gate: AppendGate::Open, is_segment: true })
+        Ok(Self { tail, limit, mask: 0, append_gate: AppendGate::Open, is_segment: true })
     }
 
     /// A device: positional writes only, since it has no end.
     pub const fn device() -> Self {
         let append_gate = AppendGate::Never;
-        Self { tail: MAX_OFFSET, limit: MAX_OFFSET, append_gate, is_segment: true }
+        Self { tail: MAX_OFFSET, limit: MAX_OFFSET, mask: 0, append_gate, is_segment: true }
+    }
+
+    /// The same, of a file that is written in wholes of `alignment` bytes at multiples of it, from
+    /// memory at multiples of it, as one that was opened with O_DIRECT.
+    ///
+    /// Positional writes must keep to that themselves; appends may be of any length.
+    ///
+    /// # Errors
+    /// `Io(EINVAL)`: `alignment` is no power of two, or the limit no multiple of it.
+    pub const fn aligned(self, alignment: u32) -> Result<Self, StorageIoError> {
+        if !alignment.is_power_of_two() {
+            return Err(StorageIoError::Io(Errno::INVAL));
+        }
+        let mask = alignment - 1;
+        let beyond = self.limit & mask as u64;
+        if beyond != 0 && self.limit != MAX_OFFSET {
+            return Err(StorageIoError::Io(Errno::INVAL));
+        }
+        let limit = self.limit - beyond;
+        let tail = if self.tail > limit { limit } else { self.tail };
+        Ok(Self { tail, limit, mask, ..self })
+    }
+
+    /// Bytes of the file before its tail that share an aligned block with it: what
+    /// [`Engine::register_behind`] is to be given.
+    pub const fn lead(&self) -> Range<u64> {
+        self.tail & !(self.mask as u64)..self.tail
     }
 }
 
@@ -52,20 +82,45 @@ impl<S: Storage> Engine<S> {
     /// Takes a file in. The executor's own table is indexed by the slot.
     ///
     /// # Errors
-    /// `QueueFull`: no slot is free. `Closed`: after shutdown.
+    /// `QueueFull`: no slot is free. `Closed`: after shutdown. As [`Engine::register_behind`] if
+    /// there is an alignment.
     pub fn register(
         &mut self,
         registration: Registration,
+    ) -> Result<(IoFd, FileSlot), StorageIoError> {
+        self.register_behind(registration, &[])
+    }
+
+    /// Takes a file in whose tail may be inside an aligned block. `lead` are the bytes that the
+    /// file has in [`Registration::lead`]: they are written again with what is appended first.
+    ///
+    /// # Errors
+    /// `QueueFull`: no slot is free. `Closed`: after shutdown. `Io(EINVAL)`: `lead` is of another
+    /// length; or the alignment is above [`Limits::tail_block_bytes`](crate::Limits), or above that
+    /// of the engine's memory.
+    pub fn register_behind(
+        &mut self,
+        registration: Registration,
+        lead: &[u8],
     ) -> Result<(IoFd, FileSlot), StorageIoError> {
         if self.is_closed {
             return Err(StorageIoError::Closed);
         }
         let Some(slot) = self.files.free_slot() else { return Err(self.refuse_full()) };
-        let Registration { tail, limit, append_gate, is_segment } = registration;
+        let Range { start, end } = registration.lead();
+        let Registration { tail, limit, mask, append_gate, is_segment } = registration;
+        if mask > 0 {
+            let fits = self.tail_blocks.are_aligned(mask + 1) && lead.len() as u64 == end - start;
+            if !fits || self.tail_blocks.fill(slot, lead, mask + 1).is_none() {
+                return Err(StorageIoError::Io(Errno::INVAL));
+            }
+        }
         let file = self.files.records.at_mut(slot);
         *file = OpenFile {
             tail,
             limit,
+            mask,
+            max_append: (self.max_write as u32).saturating_sub(mask),
             append_gate,
             is_segment,
             sent_end: tail,

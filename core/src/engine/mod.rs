@@ -12,6 +12,7 @@
 //! | `order` | does this write overlap something in flight? |
 //! | `write`, `append`, `sync` | accepting, starting and finishing each kind |
 //! | `stream` | ranges of a file's append stream → requests |
+//! | `tail_block` | where such a range ends, on a file with an alignment |
 //! | `run` | adjacent positional writes → one request |
 //! | `retry` | what an answer means |
 //! | `failure` | what fails with what |
@@ -41,6 +42,7 @@ mod schedule;
 mod status;
 mod stream;
 mod sync;
+mod tail_block;
 mod write;
 
 pub use lifecycle::Registration;
@@ -50,6 +52,7 @@ use crate::{
     table::{
         buffer_ring::BufferRing, completion_queue::CompletionQueue, fd_table::FdTable, fifo::Fifo,
         piece_table::PieceTable, range_filter::RangeFilter, records::Records, slab::Slab,
+        tail_blocks::TailBlocks,
     },
 };
 use file::OpenFile;
@@ -137,6 +140,7 @@ pub struct Engine<S: Storage> {
     operations: Slab<Operation, S::Operations>,
     files: FdTable<OpenFile, S::Files>,
     blocks: BufferRing<S::Blocks, S::Memory>,
+    tail_blocks: TailBlocks,
     vectors: PieceTable,
     ranges: RangeFilter<S::Ranges>,
     finished: CompletionQueue,
@@ -166,9 +170,13 @@ impl<S: Storage> Engine<S> {
         parts.check(limits)?;
         let Parts { operations, files, blocks, ranges, ready, urgent, memory } = parts;
         let block_bytes = limits.block_count() as usize * limits.block_bytes as usize;
+        let tail_blocks = (limits.files, limits.tail_block_bytes());
+        let skip_bytes = block_bytes + tail_blocks.0 as usize * tail_blocks.1 as usize;
         // SAFETY: the buffer ring below owns the memory, uses only its first `block_bytes`, and
-        // is dropped together with the table.
-        let vectors = unsafe { PieceTable::new(&memory, block_bytes, limits.vector_count()) };
+        // is dropped together with the table; the arrays begin behind the tail blocks.
+        let tail_blocks = unsafe { TailBlocks::new(&memory, block_bytes, tail_blocks) };
+        // SAFETY: as above: nothing else is behind the tail blocks.
+        let vectors = unsafe { PieceTable::new(&memory, skip_bytes, limits.vector_count()) };
         Ok(Self {
             operations: Slab::new(
                 Records::new(operations, Operation::EMPTY),
@@ -183,6 +191,7 @@ impl<S: Storage> Engine<S> {
                 limits.blocks_per_file,
                 limits.files,
             ),
+            tail_blocks,
             vectors,
             ranges: RangeFilter::new(ranges),
             finished: CompletionQueue::new(),
@@ -222,7 +231,9 @@ impl<S: Storage> Engine<S> {
         self.is_closed
     }
 
-    /// The longest write or append that can ever be accepted, in bytes.
+    /// The longest write or append that can ever be accepted, in bytes. For an append to a file
+    /// with an alignment it is one byte less than the alignment shorter: its first block may begin
+    /// with bytes that are there already.
     #[inline]
     pub const fn max_write(&self) -> usize {
         self.max_write

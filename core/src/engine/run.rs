@@ -184,10 +184,11 @@ impl<S: Storage> Engine<S> {
         self.in_flight += 1;
         self.stats.write_requests += 1;
         let id = write.request_id(index);
-        let file = FileSlot(write.file);
+        let (file, offset) = (FileSlot(write.file), write.offset);
         // SAFETY: as in `write_pieces`, and there is no array.
         let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
-        executor.write(id, file, pieces, write.offset).map(|outcome| (id, outcome))
+        debug_assert!(self.is_aligned(file, pieces.as_raw(), offset), "{piece:?} at {offset}");
+        executor.write(id, file, pieces, offset).map(|outcome| (id, outcome))
     }
 
     /// Hands an assembled request to the executor. `Some` is its answer, if it has one already.
@@ -227,6 +228,7 @@ impl<S: Storage> Engine<S> {
         // part of a block that has an owner. The array, if there is one, is claimed until the
         // request is answered.
         let pieces = unsafe { Pieces::new(raw, byte_count) };
+        debug_assert!(self.is_aligned(file, raw, offset), "{raw:?} at {offset}");
         executor.write(id, file, pieces, offset)
     }
 

@@ -10,7 +10,7 @@ use super::{
     storage::Storage,
 };
 use crate::{
-    Errno, IoFd, StorageIoError,
+    Errno, FileSlot, IoFd, StorageIoError,
     table::{list::List, records::NIL},
 };
 
@@ -28,6 +28,14 @@ impl<S: Storage> Engine<S> {
     /// The slot of a registered file, failed or not.
     pub(super) fn known(&self, fd: IoFd) -> Result<u32, StorageIoError> {
         self.files.known(fd).ok_or(StorageIoError::BadFd)
+    }
+
+    /// The slot of a registered file, for a driver that treats some files in another way.
+    ///
+    /// # Errors
+    /// `BadFd`.
+    pub fn file_slot(&self, fd: IoFd) -> Result<FileSlot, StorageIoError> {
+        Ok(FileSlot::at(self.known(fd)?))
     }
 
     fn stream(&self, fd: IoFd) -> Result<&OpenFile, StorageIoError> {
@@ -78,10 +86,21 @@ impl<S: Storage> Engine<S> {
         }
         // What is accepted only to be cancelled, and what is executed inline, needs no block.
         let needs_blocks = is_taken && len > 0 && self.blocks.has_memory();
-        if needs_blocks && !self.blocks.can_extend(&file.chain, &file.packing, len) {
+        // The first one brings the bytes before it in its block along.
+        let lead = if file.appends.is_empty() { file.beyond_floor(file.tail) as usize } else { 0 };
+        if needs_blocks && !self.blocks.can_extend(&file.chain, &file.packing, lead + len) {
             return Err(StorageIoError::BufferExhausted);
         }
         Ok(())
+    }
+
+    /// What offset and length of every positional write must be a multiple of: 1 unless the file
+    /// was registered with an alignment.
+    ///
+    /// # Errors
+    /// `BadFd`.
+    pub fn alignment(&self, fd: IoFd) -> Result<u32, StorageIoError> {
+        Ok(self.files.records.at(self.known(fd)?).mask + 1)
     }
 
     /// Counters since construction.

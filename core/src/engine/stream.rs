@@ -18,7 +18,7 @@ use super::{
     executor::{Executor, Outcome},
     file::AppendGate,
     lane::{Lane, LaneStage},
-    retry::{Verdict, judge},
+    retry::{Verdict, counted, judge},
     run::Gathered,
     storage::Storage,
 };
@@ -39,6 +39,10 @@ impl<S: Storage> Engine<S> {
                 return;
             }
             let Some(lane) = file.lanes.free() else { return };
+            // Two requests never write the same block: what begins inside one waits for its end.
+            if file.beyond_floor(file.sent) != 0 && file.lanes.has_request() {
+                return;
+            }
             // A group that a sync waits for is held while a data-sync flies.
             if file.flying > 0 && file.sync_tail > file.sent {
                 return;
@@ -47,7 +51,7 @@ impl<S: Storage> Engine<S> {
                 return self.mark_ready(slot);
             }
             let begin = file.sent;
-            let end = file.tail.min(begin + u64::from(MAX_REQUEST_BYTES));
+            let end = file.tail.min(file.floor(begin) + u64::from(MAX_REQUEST_BYTES));
             *file.lanes.get_mut(lane) = Lane { begin, end, ..Lane::EMPTY };
             self.send_lane(slot, lane, executor);
         }
@@ -71,16 +75,20 @@ impl<S: Storage> Engine<S> {
     fn send_lane<E: Executor>(&mut self, slot: u32, lane: usize, executor: &mut E) {
         let file = self.files.records.at(slot);
         let Lane { begin, end, .. } = *file.lanes.get(lane);
-        let chain = file.chain;
+        let (chain, first, whole) = (file.chain, file.floor(begin), file.floor(end));
         let mut gathered = Gathered::NOTHING;
-        let mut position = begin;
-        while position < end {
-            let rest = (end - position) as u32;
+        let mut position = first;
+        while position < whole {
+            let rest = (whole - position) as u32;
             let Some(piece) = self.blocks.piece_of(&chain, position, rest) else { break };
             if !self.push_piece(&mut gathered, piece) {
                 break;
             }
             position += piece.byte_count as u64;
+        }
+        let mut beyond = position;
+        if whole < end && position == whole && self.push_tail_block(&mut gathered, slot, end) {
+            (position, beyond) = (end, whole + u64::from(self.files.records.at(slot).mask) + 1);
         }
         self.store_last(&mut gathered);
         self.stats.write_requests += 1;
@@ -92,15 +100,15 @@ impl<S: Storage> Engine<S> {
             // A new range: what did not fit leaves with the next.
             entry.end = position;
             file.sent = position;
-            file.sent_end = file.sent_end.max(position);
+            file.sent_end = file.sent_end.max(beyond);
         }
         entry.id = id;
         entry.started_ns = self.now_ns;
         entry.stage = LaneStage::Sent;
         entry.vector = gathered.vector;
-        let pieces = (&gathered, (position - begin) as u32);
+        let pieces = (&gathered, (beyond - first) as u32);
         let request = (id, FileSlot::at(slot));
-        if let Some(outcome) = self.write_pieces(executor, request, pieces, begin) {
+        if let Some(outcome) = self.write_pieces(executor, request, pieces, first) {
             self.complete(id, outcome);
         }
     }
@@ -116,10 +124,12 @@ impl<S: Storage> Engine<S> {
         let Some(file) = self.files.records.at_bounded_mut(slot) else {
             return self.drop_stale();
         };
+        let mask = file.mask;
         let entry = file.lanes.get_mut(lane);
         if entry.id != id || entry.stage != LaneStage::Sent {
             return self.drop_stale();
         }
+        let outcome = counted(outcome, entry.begin as u32 & mask, mask);
         entry.stage = LaneStage::Landed(outcome);
         let vector = core::mem::replace(&mut entry.vector, NO_VECTOR);
         let (begin, attempts) = (entry.begin, entry.attempts);
@@ -235,6 +245,11 @@ impl<S: Storage> Engine<S> {
         if file.appends.is_empty() {
             self.blocks.drain(&mut file.chain, &mut file.packing);
         } else {
+            let position = match file.mask {
+                0 => position,
+                // If the oldest append fails, the bytes before it in its block are wanted again.
+                _ => file.floor(position.min(records.at(file.appends.head).offset)),
+            };
             self.blocks.shorten(&mut file.chain, &mut file.packing, position);
         }
         self.something_ended(slot);

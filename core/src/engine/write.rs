@@ -11,10 +11,10 @@ use super::{
     failure::mark,
     operation::{ALONE, BLOCKED, CONTINUED, Kind, Operation},
     order,
-    retry::{Verdict, judge},
+    retry::{Verdict, counted, judge},
     storage::Storage,
 };
-use crate::{IoFd, StorageIoError, table::records::NIL};
+use crate::{Errno, IoFd, StorageIoError, table::records::NIL};
 
 impl<S: Storage> Engine<S> {
     /// Accepts a write of `data` at `offset`; see
@@ -33,6 +33,9 @@ impl<S: Storage> Engine<S> {
             return self.submit_gated(fd, Kind::Write, data.len());
         };
         let end = range_end(self.max_write, data.len(), offset)?;
+        if file.beyond_floor(offset | data.len() as u64) != 0 {
+            return Err(StorageIoError::Io(Errno::INVAL));
+        }
         if data.is_empty() {
             return self.accept_finished(u32::from(fd.slot), Kind::Write, 0, 0);
         }
@@ -164,6 +167,7 @@ impl<S: Storage> Engine<S> {
     pub(super) fn write_answered(&mut self, slot: u32, leader: u32, outcome: Outcome) {
         self.release_vector(leader);
         let attempts = self.operations.records.at(leader).attempts;
+        let outcome = counted(outcome, 0, self.files.records.at(slot).mask);
         match judge(outcome, attempts) {
             Verdict::Progress(byte_count) => {
                 if let Some(rest) = self.advance(slot, leader, byte_count) {

@@ -113,6 +113,16 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         Some(unsafe { self.memory.base().add(offset) })
     }
 
+    /// The `len` bytes at `place`; none if they lie in no block.
+    fn slice(&self, place: Place, len: usize) -> &[u8] {
+        match self.address(place, len) {
+            // SAFETY: `address` is valid for `len` bytes, which were valid, so initialised, before.
+            // Only `place` and `extend` write bytes, and they need `&mut`; a kernel only reads.
+            Some(base) => unsafe { core::slice::from_raw_parts(base.as_ptr(), len) },
+            None => &[],
+        }
+    }
+
     /// Whether there is any memory at all.
     pub(crate) const fn has_memory(&self) -> bool {
         self.usable_count > 0

@@ -10,6 +10,7 @@
 //! | `fd_table` | handles with generations → file slots |
 //! | `buffer_ring` | fixed blocks of stable memory, open block per file, shares |
 //! | `piece_table` | arrays of pieces at stable addresses, for vectored requests |
+//! | `tail_blocks` | one aligned block of stable memory per file, for the end of its stream |
 //! | `range_filter` | counting filter: might this range of a file be in flight? |
 //! | `completion_queue` | finished operations, in order, until delivered |
 
@@ -25,3 +26,4 @@ pub(crate) mod piece_table;
 pub(crate) mod range_filter;
 pub(crate) mod records;
 pub(crate) mod slab;
+pub(crate) mod tail_blocks;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     fixture::{Fixture, Place, Setup},
-    real::{Mode, config},
+    real::{Mode, config, open_direct},
     session::{PATIENCE, Session},
     skip::skip,
 };
@@ -103,6 +103,7 @@ impl<M: Mode> Fixture for Fused<M> {
     type Backend = M::Backend;
     const NAME: &'static str = M::NAME;
     const IS_INLINE: bool = M::IS_INLINE;
+    const HAS_EXECUTOR: bool = M::HAS_EXECUTOR;
 
     fn at(_place: Place) -> Result<Self, String> {
         Self::with(Options::default())
@@ -118,6 +119,10 @@ impl<M: Mode> Fixture for Fused<M> {
 
     fn open_appending(&self, name: &str) -> File {
         OpenOptions::new().append(true).open(self.mount.path(name)).expect("opened")
+    }
+
+    fn open_direct(&self, name: &str) -> Result<File, String> {
+        open_direct(&self.mount.path(name))
     }
 
     fn open_for_reading(&self, name: &str) -> File {

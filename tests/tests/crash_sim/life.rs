@@ -41,6 +41,7 @@ pub(crate) struct Life {
     faults: SimFaults,
     discipline: Discipline,
     policy: Policy,
+    alignment: u32,
     history: History,
     next_number: u32,
     /// By position of the other file: bytes that were ever accepted there.
@@ -64,7 +65,8 @@ impl Open {
 }
 
 impl Life {
-    pub(crate) fn new(seed: u64, discipline: Discipline) -> Self {
+    /// A program whose files are opened with O_DIRECT and this alignment, or buffered (1).
+    pub(crate) fn new(seed: u64, discipline: Discipline, alignment: u32) -> Self {
         let mut random = Random::new(seed);
         let worse = SimFaults { short: 250, slow: 100, ..SimFaults::default() };
         let faults = match random.below(4) {
@@ -81,6 +83,7 @@ impl Life {
             faults,
             discipline,
             policy,
+            alignment,
             history: History::default(),
             next_number: 1,
             written: vec![Bytes::only(0); DATA_BYTES as usize],
@@ -108,7 +111,7 @@ impl Life {
         io.inject(self.faults);
         let bytes = disk.read("log").unwrap_or_default();
         let recovered = recover(&bytes);
-        let file = disk.create("log", &bytes[..recovered.byte_count]);
+        let file = disk.create("log", &bytes[..recovered.byte_count]).direct(self.alignment);
         let fd = io.register_fd(file).map_err(|error| format!("register: {error}"))?;
         let log = Log::new(fd, recovered, self.discipline, self.policy);
         let mut open = Open { io, log, data: None };
@@ -190,6 +193,9 @@ impl Life {
         let offset = self.random.below(DATA_BYTES);
         let most = if self.random.chance(300) { 700 } else { 80 };
         let len = (1 + self.random.below(most)).min(DATA_BYTES - offset);
+        let (alignment, end) = (u64::from(self.alignment), offset + len);
+        let offset = offset / alignment * alignment;
+        let len = end.next_multiple_of(alignment) - offset;
         let value = 1 + self.random.below(255) as u8;
         if open.io.submit_write(fd, &vec![value; len as usize], offset).is_ok() {
             for bytes in &mut self.written[offset as usize..(offset + len) as usize] {
@@ -203,7 +209,7 @@ impl Life {
         if let Some(fd) = open.data.take() {
             let _may_hang = open.io.deregister_fd(fd);
         }
-        let file = open.io.disk().open("data").expect("it exists");
+        let file = open.io.disk().open("data").expect("it exists").direct(self.alignment);
         // Refused while I/O on it hangs.
         open.data = open.io.register_fd(file).ok();
     }
@@ -221,7 +227,7 @@ impl Life {
         if !may_go_on || open.io.deregister_fd(open.log.fd).is_err() {
             return Ok(());
         }
-        let file = open.io.disk().open("log").expect("it exists");
+        let file = open.io.disk().open("log").expect("it exists").direct(self.alignment);
         open.log.fd = open.io.register_fd(file).map_err(|error| format!("again: {error}"))?;
         open.log.requeue();
         self.tally.reopened += 1;
@@ -300,7 +306,8 @@ fn poll(open: &mut Open) -> Result<(), String> {
 pub(crate) fn add(sum: &mut SimCounts, counts: &SimCounts) {
     let SimCounts { writes, syncs, short, retried, at_once, written_back, foreign_syncs, .. } =
         counts;
-    let SimCounts { refused, lost, syncs_failed, write_backs_failed, hung, .. } = counts;
+    let SimCounts { refused, lost, syncs_failed, write_backs_failed, hung, misaligned, .. } =
+        counts;
     sum.writes += writes;
     sum.syncs += syncs;
     sum.short += short;
@@ -313,4 +320,5 @@ pub(crate) fn add(sum: &mut SimCounts, counts: &SimCounts) {
     sum.syncs_failed += syncs_failed;
     sum.write_backs_failed += write_backs_failed;
     sum.hung += hung;
+    sum.misaligned += misaligned;
 }

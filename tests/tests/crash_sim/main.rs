@@ -59,8 +59,8 @@ use log::Discipline;
 use ringzero_tests::random::number_from_env;
 
 /// Runs one seed.
-fn run(seed: u64, discipline: Discipline) -> (Tally, Result<(), String>) {
-    let mut life = Life::new(seed, discipline);
+fn run(seed: u64, discipline: Discipline, alignment: u32) -> (Tally, Result<(), String>) {
+    let mut life = Life::new(seed, discipline, alignment);
     let result = life.run();
     (life.tally, result)
 }
@@ -82,14 +82,14 @@ fn sum(a: Tally, b: &Tally) -> Tally {
 }
 
 /// Takes seeds in order until there are no more.
-fn worker(next: &AtomicU64, end: u64) -> Tally {
+fn worker(next: &AtomicU64, end: u64, alignment: impl Fn(u64) -> u32) -> Tally {
     let mut tally = Tally::default();
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= end {
             return tally;
         }
-        let (of_seed, result) = run(seed, Discipline::Sound);
+        let (of_seed, result) = run(seed, Discipline::Sound, alignment(seed));
         if let Err(what) = result {
             panic!("RINGZERO_SEED={seed}: {what}");
         }
@@ -99,12 +99,23 @@ fn worker(next: &AtomicU64, end: u64) -> Tally {
 
 #[test]
 fn what_a_delivered_datasync_covers_survives_a_power_cut_after_every_step() {
+    survey(|_| 1);
+}
+
+/// The same with files opened with O_DIRECT: blocks of a sector, of 8 to a sector, of a few bytes.
+#[test]
+fn what_a_delivered_datasync_covers_survives_with_blocks_written_again_too() {
+    survey(|seed| [512, 64, 8][(seed % 3) as usize]);
+}
+
+/// Runs the seeds, with the alignment of each, and checks that everything was met.
+fn survey(alignment: impl Fn(u64) -> u32 + Copy + Send + Sync) {
     let first = number_from_env("RINGZERO_SEED", 0);
     let count = number_from_env("RINGZERO_SEEDS", 10_000);
     let next = AtomicU64::new(first);
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let tally = thread::scope(|scope| {
-        let spawn = |_| scope.spawn(|| worker(&next, first + count));
+        let spawn = |_| scope.spawn(|| worker(&next, first + count, alignment));
         let workers: Vec<_> = (0..workers).map(spawn).collect();
         workers.into_iter().fold(Tally::default(), |tally, worker| match worker.join() {
             Ok(of_worker) => sum(tally, &of_worker),
@@ -112,6 +123,7 @@ fn what_a_delivered_datasync_covers_survives_a_power_cut_after_every_step() {
         })
     });
     println!("{count} seeds from {first}: {tally:#?}");
+    assert_eq!(tally.faults.misaligned, 0, "every request is aligned");
     let Tally { losses, resumed, reopened, failed_lives, found, promised_bytes, faults, .. } =
         tally;
     let met = [losses, resumed, reopened, failed_lives, found, promised_bytes];
@@ -136,7 +148,7 @@ fn what_a_delivered_datasync_covers_survives_a_power_cut_after_every_step() {
 #[test]
 fn a_simulation_is_a_pure_function_of_seed_and_calls() {
     let fingerprint = |seed| {
-        let mut life = Life::new(seed, Discipline::Sound);
+        let mut life = Life::new(seed, Discipline::Sound, 1);
         life.run().expect("checked above");
         life.fingerprint()
     };
@@ -150,7 +162,7 @@ fn a_simulation_is_a_pure_function_of_seed_and_calls() {
 /// The control: the same checks find a log that takes for safe what was merely written.
 #[test]
 fn a_log_that_does_not_sync_is_caught() {
-    let caught = (0..100).find(|&seed| run(seed, Discipline::Reckless).1.is_err());
+    let caught = (0..100).find(|&seed| run(seed, Discipline::Reckless, 1).1.is_err());
     println!("caught by seed {caught:?}");
     assert!(caught.is_some_and(|seed| seed < 20), "{caught:?}");
 }

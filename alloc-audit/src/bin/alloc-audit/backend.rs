@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use ringzero::{
-    Backend, Choice, Config, Limits, SyncBackend, UringConfig, UringMode, WorkerBackend,
-    WorkerConfig, open as open_and_try,
+    Backend, Choice, Config, Limits, SyncBackend, SyncConfig, SyncMode, UringConfig, UringMode,
+    WorkerBackend, WorkerConfig, open as open_and_try,
 };
 
 use crate::platform;
@@ -41,6 +41,9 @@ pub(crate) enum Binding {
 pub(crate) enum Execution {
     /// Inside `submit_*`.
     Inline,
+    /// Inside the next `flush`, or the next poll or wait that has nothing: several are pending at a
+    /// time, and none is ever in flight.
+    Merged,
     /// Later: several are pending at a time.
     Queued,
 }
@@ -94,6 +97,11 @@ impl Column {
     pub(crate) fn is_inline(&self) -> bool {
         self.execution == Execution::Inline
     }
+
+    /// Whether a wait may end before everything has.
+    pub(crate) fn takes_time(&self) -> bool {
+        self.execution == Execution::Queued
+    }
 }
 
 fn sync_config() -> Config {
@@ -101,11 +109,12 @@ fn sync_config() -> Config {
 }
 
 /// Every backend in every mode. The short submission queues fill up within a flush.
-pub(crate) fn all() -> [Column; 7] {
+pub(crate) fn all() -> [Column; 8] {
     let uring = UringConfig::default();
     let polled = UringMode::SqPoll { idle: Duration::from_millis(20) };
     [
         sync(),
+        sync_merged(),
         Column::worker("worker", 1),
         Column::worker("three workers", 3),
         Column::uring("io_uring", Binding::None, uring),
@@ -127,4 +136,11 @@ pub(crate) fn all() -> [Column; 7] {
 pub(crate) fn sync() -> Column {
     let config = sync_config();
     Column { name: "sync", binding: Binding::None, execution: Execution::Inline, config }
+}
+
+fn sync_merged() -> Column {
+    let sync = SyncConfig { mode: SyncMode::UntilFlush };
+    let config = Config { sync, ..sync_config() };
+    let name = "sync, until flush";
+    Column { name, binding: Binding::None, execution: Execution::Merged, config }
 }

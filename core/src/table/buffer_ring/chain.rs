@@ -30,6 +30,11 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) const EMPTY: Self = Self { base: 0, head: NIL, open: NIL, fill: 0 };
+
+    /// Whether it holds no byte.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.fill == 0
+    }
 }
 
 impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
@@ -100,16 +105,27 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     /// The contiguous piece that begins at byte `position` of the file, at most `byte_count` long.
     #[inline]
     pub(crate) fn piece_of(&self, chain: &Chain, position: u64, byte_count: u32) -> Option<Piece> {
+        let place = self.place_of(chain, position);
+        let byte_count = byte_count.min(self.block_bytes - place.at);
+        let base = self.address(place, byte_count as usize)?;
+        Some(Piece { base: base.as_ptr(), byte_count: byte_count as usize })
+    }
+
+    /// The `byte_count` bytes from byte `position` of the file on, if they lie in one block.
+    pub(crate) fn bytes_of(&self, chain: &Chain, position: u64, byte_count: u32) -> &[u8] {
+        self.slice(self.place_of(chain, position), byte_count as usize)
+    }
+
+    /// Where byte `position` of the file lies.
+    #[inline]
+    fn place_of(&self, chain: &Chain, position: u64) -> Place {
         let mut block = chain.head;
         let mut at = position.wrapping_sub(chain.base);
         while at >= u64::from(self.block_bytes) {
             block = self.blocks.records.at(block).links.next;
             at -= u64::from(self.block_bytes);
         }
-        let at = at as u32;
-        let byte_count = byte_count.min(self.block_bytes - at);
-        let base = self.address(Place { block, at }, byte_count as usize)?;
-        Some(Piece { base: base.as_ptr(), byte_count: byte_count as usize })
+        Place { block, at: at as u32 }
     }
 
     /// Everything below `position` is finished: frees the blocks that hold nothing else.

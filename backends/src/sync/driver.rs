@@ -1,0 +1,162 @@
+//! [`SyncDriver`]: which submissions are executed at once, and running what was queued.
+//!
+//! Invariants: no request is with anybody when a call returns; with [`SyncMode::Immediate`] nothing
+//! is queued either, so what was accepted can be delivered.
+
+use std::fs::File;
+
+use ringzero_core::{Boxed, CompletionSink, Engine, IoFd, StorageIoError};
+
+use super::executor::SyncExecutor;
+use crate::{
+    config::{Config, SyncMode},
+    files::{Entry, Purpose},
+    memory::Region,
+    platform,
+    registry::Registry,
+    setup_error::SetupError,
+};
+
+type SyncEngine = Engine<Boxed<Region>>;
+
+/// Of which files submissions are copied into blocks. The others' are executed straight from the
+/// caller's slice. A file's never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copied {
+    Nothing,
+    /// Of those that want aligned memory.
+    Direct,
+    Everything,
+}
+
+#[derive(Debug)]
+pub(super) struct SyncDriver {
+    pub(super) registry: Registry<Region>,
+    mode: SyncMode,
+    copied: Copied,
+}
+
+impl SyncDriver {
+    /// For a configuration that passed its check. The memory takes up room only where it is used.
+    ///
+    /// # Errors
+    /// `SetupError::Memory`.
+    pub(super) fn new(config: &Config) -> Result<Self, SetupError> {
+        let region = Region::new(config.limits.memory_bytes()).map_err(SetupError::Memory)?;
+        let mode = config.sync.mode;
+        let copied = match mode {
+            SyncMode::Immediate => Copied::Nothing,
+            SyncMode::UntilFlush => Copied::Everything,
+        };
+        Ok(Self { registry: Registry::new(config, region)?, mode, copied })
+    }
+
+    pub(super) fn register(
+        &mut self,
+        file: File,
+        purpose: Purpose,
+    ) -> Result<IoFd, StorageIoError> {
+        let (fd, slot) = self.registry.register(file, purpose)?;
+        let is_direct = self.registry.files.get(slot).is_some_and(Entry::is_direct);
+        if is_direct && self.copied == Copied::Nothing {
+            self.copied = Copied::Direct;
+        }
+        Ok(fd)
+    }
+
+    /// Whether the file's submissions are copied.
+    #[inline]
+    fn is_copied(&self, fd: IoFd) -> bool {
+        self.copied != Copied::Nothing && self.is_one_of_the_copied(fd)
+    }
+
+    /// The same, where it depends on the file. What the engine does not know it refuses either way.
+    fn is_one_of_the_copied(&self, fd: IoFd) -> bool {
+        let Registry { engine, files, .. } = &self.registry;
+        let entry = || files.get(engine.file_slot(fd).ok()?);
+        self.copied == Copied::Everything || entry().is_some_and(Entry::is_direct)
+    }
+
+    /// Accepts a submission: with `inline`, executed from the caller's slice, or with `queued`, by
+    /// the file. What is queued is run at once, unless it is to wait for the flush.
+    #[inline]
+    pub(super) fn submit(
+        &mut self,
+        fd: IoFd,
+        inline: impl FnOnce(&mut SyncEngine, &mut SyncExecutor<'_>) -> Result<u64, StorageIoError>,
+        queued: impl FnOnce(&mut SyncEngine) -> Result<u64, StorageIoError>,
+    ) -> Result<u64, StorageIoError> {
+        if !self.is_copied(fd) {
+            let Registry { engine, files, .. } = &mut self.registry;
+            return inline(engine, &mut SyncExecutor { files });
+        }
+        let token = queued(&mut self.registry.engine)?;
+        if self.mode == SyncMode::Immediate {
+            self.run();
+        }
+        Ok(token)
+    }
+
+    /// Executes everything that is queued, and returns the number of requests. Ends, because each
+    /// turn ends operations or sends one again, which the engine does a bounded number of times.
+    fn run(&mut self) -> usize {
+        let Registry { engine, files, .. } = &mut self.registry;
+        let mut count = 0;
+        while engine.has_ready() {
+            count += engine.start(platform::now_ns(), &mut SyncExecutor { files });
+        }
+        count
+    }
+
+    /// Executes what is queued. Returns the number of requests.
+    ///
+    /// # Errors
+    /// `Closed`: after shutdown.
+    #[inline]
+    pub(super) fn flush(&mut self) -> Result<usize, StorageIoError> {
+        if self.registry.engine.is_closed() {
+            return Err(StorageIoError::Closed);
+        }
+        Ok(self.run())
+    }
+
+    /// Executes what is queued if it is due, and delivers what is finished.
+    #[inline]
+    pub(super) fn poll(&mut self, out: &mut dyn CompletionSink) {
+        if self.registry.engine.has_ready() && self.registry.engine.is_group_due() {
+            self.run();
+        }
+        self.registry.engine.deliver(out);
+    }
+
+    /// Executes what is queued if fewer than `min` completions can be polled. Returns how many can.
+    pub(super) fn wait(&mut self, min: usize) -> usize {
+        if self.registry.engine.deliverable() < min {
+            self.run();
+        }
+        self.registry.engine.deliverable()
+    }
+
+    /// Executes what is queued, also on other files, and closes this one.
+    ///
+    /// # Errors
+    /// `BadFd`, `Closed`. `Io`: the file could not be cut back to its tail.
+    pub(super) fn deregister(&mut self, fd: IoFd) -> Result<(), StorageIoError> {
+        let slot = self.registry.engine.begin_close(fd)?;
+        self.run();
+        self.registry.release(slot)
+    }
+
+    /// Executes what is queued and closes every file.
+    ///
+    /// # Errors
+    /// `Closed`: already shut down. `Io`: a file could not be cut back to its tail.
+    pub(super) fn shutdown(&mut self) -> Result<(), StorageIoError> {
+        if self.registry.engine.is_closed() {
+            return Err(StorageIoError::Closed);
+        }
+        self.registry.engine.close_admission();
+        self.run();
+        self.registry.release_all_idle()
+    }
+}
