@@ -44,7 +44,7 @@
 //! | 4 | `sync`, `uring`, `worker`, `sim` |
 //! | 3 | `driver` (what backends with requests in flight have in common) |
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
-//! | 1 | `files`, `memory`, `fork`, `report`, `setup_error`, `config` |
+//! | 1 | `files`, `memory`, `fork`, `report`, `segment`, `setup_error`, `config` |
 //! | 0 | `platform` (all that differs by operating system), `error` |
 
 // What only the driver of io_uring uses.
@@ -61,6 +61,7 @@ mod platform;
 mod probe;
 mod registry;
 mod report;
+mod segment;
 mod setup_error;
 mod sim;
 mod storage_io;
@@ -84,6 +85,7 @@ pub use ringzero_core::{
     CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError, SliceSink, Stats,
     StorageIoError, StorageIoExt,
 };
+pub use segment::{SEGMENT_UNIT_BYTES, prepare_segment, recycle_segment};
 pub use setup_error::SetupError;
 pub use sim::{SimBackend, SimCounts, SimDisk, SimEvent, SimFaults, SimFile, SimPromise, SimTrace};
 pub use storage_io::{Backend, StorageIo};

@@ -14,7 +14,7 @@ mod lines;
 
 use std::io::{self, Error, ErrorKind, Read};
 
-use format::{FRAGMENT_BYTES, HEAD_BYTES, MAX_PAYLOAD_BYTES, Part, Recovered, Tail, recover};
+use format::{FRAGMENT_BYTES, HEAD_BYTES, MAX_PAYLOAD_BYTES, Part, Recovered, Seal, Tail, recover};
 use lines::{Digest, Lines};
 use proptest::prelude::*;
 
@@ -52,8 +52,8 @@ fn read(input: &[u8], sizes: &[usize], window_bytes: usize) -> (Vec<Vec<u8>>, Ve
         }
         let part = lines.part();
         assert_eq!(part.begins_record(), line.is_empty(), "{part:?}");
-        let fragment = lines.fragment().to_vec();
-        assert_eq!(fragment, lines.fragment(), "asked again");
+        let fragment = lines.fragment(Seal::NONE).to_vec();
+        assert_eq!(fragment, lines.fragment(Seal::NONE), "asked again");
         assert!(fragment.len() <= FRAGMENT_BYTES);
         assert!(part == Part::Whole || fragment.len() > HEAD_BYTES, "an empty part");
         line.extend_from_slice(&fragment[HEAD_BYTES..]);
@@ -139,7 +139,7 @@ fn an_error_of_the_source_is_passed_on_and_what_was_read_stays() {
     let mut lines = Lines::new(Failing(false), 0);
     lines.refill().unwrap();
     assert!(lines.advance());
-    assert_eq!(&lines.fragment()[HEAD_BYTES..], b"one");
+    assert_eq!(&lines.fragment(Seal::NONE)[HEAD_BYTES..], b"one");
     assert!(!lines.advance(), "`two` may go on");
     assert_eq!(lines.refill().unwrap_err().raw_os_error(), Some(5));
     assert!(!lines.is_finished());

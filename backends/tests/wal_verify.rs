@@ -12,8 +12,14 @@ mod format;
 mod lines;
 #[path = "../examples/wal/log_reader.rs"]
 mod log_reader;
+#[path = "../examples/wal/platform.rs"]
+#[allow(dead_code, unused_imports, reason = "the program uses the rest")]
+mod platform;
 #[path = "../examples/wal/progress.rs"]
 mod progress;
+#[path = "../examples/wal/segments.rs"]
+#[allow(dead_code, reason = "the program uses the rest")]
+mod segments;
 #[path = "../examples/wal/verify.rs"]
 mod verify;
 
@@ -49,7 +55,7 @@ impl Written {
         let (mut log, mut records) = (Vec::new(), 0);
         while !lines.is_finished() {
             if lines.advance() {
-                log.extend_from_slice(lines.fragment());
+                log.extend_from_slice(lines.fragment(format::Seal::NONE));
                 records += u64::from(lines.part().ends_record());
             } else {
                 lines.refill().unwrap();
@@ -148,7 +154,7 @@ fn records_that_miss_the_end_of_the_input_are_found() {
 #[test]
 fn a_record_with_a_newline_in_it_is_found() {
     let written = Written::new(b"one two\n");
-    let head = format::encode_head(format::Part::Whole, b"one\ntwo").unwrap();
+    let head = format::encode_head(format::Seal::NONE, format::Part::Whole, b"one\ntwo").unwrap();
     let log = [&head[..], b"one\ntwo"].concat();
     let digest = Written::new(b"one\ntwo\n").digest;
     let written = Written { digest, ..written };

@@ -16,6 +16,9 @@ mod lines;
 mod platform;
 #[path = "../examples/wal/progress.rs"]
 mod progress;
+#[path = "../examples/wal/segments.rs"]
+#[allow(dead_code, reason = "the program uses the rest")]
+mod segments;
 #[path = "../examples/wal/source.rs"]
 #[allow(dead_code, reason = "the program uses the rest")]
 mod source;
@@ -35,7 +38,7 @@ use ringzero::{
 use ringzero_core::StorageIo;
 use source::Source;
 use tempfile::TempDir;
-use writer::{Pace, Stop, Tally, Writer};
+use writer::{Log, Pace, Stop, Tally, Writer};
 
 enum Operation {
     Append(Vec<u8>),
@@ -272,12 +275,13 @@ fn write(text: &[u8], seed: u64, fault: Fault) -> (Result<(), Stop>, Tally, u64,
     let progress = Progress::start("", None);
     let limits = Limits::default();
     let mut writer =
-        Writer::new(&mut scripted, &limits, log.unwrap(), pace, progress.counter()).unwrap();
+        Writer::new(&mut scripted, &limits, Log::File(log.unwrap()), pace, progress.counter())
+            .unwrap();
     let result = writer.run(&mut lines);
     if result.is_err() {
         writer.drain();
     }
-    let (tally, latency) = writer.into_results();
+    let (tally, latency, _) = writer.into_results();
     (result, tally, latency.len(), scripted)
 }
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum, value_parser};
-use ringzero::{Choice, Config, Limits};
+use ringzero::{Choice, Config, Limits, SEGMENT_UNIT_BYTES};
 
-use crate::writer::Pace;
+use crate::{format::FRAGMENT_BYTES, writer::Pace};
 
 /// Writes every line of a file durably to a new log, with group commit, then reads the log back and
 /// compares it with the input.
@@ -35,6 +35,23 @@ pub(crate) struct Args {
     /// How many lines a client appends before each of its datasyncs.
     #[arg(long, default_value_t = 16, value_parser = value_parser!(u32).range(1..))]
     pub(crate) sync_every: u32,
+    /// Makes the log a folder of segments of this size, prepared ahead with written zeros: faster
+    /// commits. In bytes, or with K, M or G behind; a multiple of 4K, at least 128K.
+    #[arg(long, value_name = "BYTES", value_parser = segment_bytes)]
+    pub(crate) segment_size: Option<u64>,
+}
+
+fn segment_bytes(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 2 * FRAGMENT_BYTES as u64;
+    let units = [('K', 10), ('M', 20), ('G', 30)];
+    let unit = units.iter().find_map(|(unit, bits)| Some((text.strip_suffix(*unit)?, *bits)));
+    let (digits, bits) = unit.unwrap_or((text, 0));
+    let count: u64 = digits.parse().map_err(|error| format!("{error}"))?;
+    count
+        .checked_mul(1 << bits)
+        .filter(|it| i64::try_from(*it).is_ok())
+        .filter(|it| *it >= LEAST && it.is_multiple_of(SEGMENT_UNIT_BYTES))
+        .ok_or_else(|| "a multiple of 4K is needed, at least 128K".to_owned())
 }
 
 /// [`Choice`], on the command line.

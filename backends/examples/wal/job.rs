@@ -16,8 +16,9 @@ use crate::{
     lines::{Digest, Lines, WINDOW_BYTES},
     log_file,
     progress::Progress,
+    segments::Segments,
     source::Source,
-    writer::{Stop, Tally, Writer},
+    writer::{Log, Stop, Tally, Writer},
 };
 
 /// A log that holds all of the input, and how it came to be.
@@ -51,8 +52,12 @@ pub(crate) fn write(args: &Args, source: Source, path: &Path) -> Result<Written,
         Failure::new(format_args!("cannot set up the backend: {error}"), help)
     })?;
     let mut io = opened.io;
-    let file = log_file::create(path)?;
-    let log = register(&mut *io, file, path)?;
+    let mut segments =
+        args.segment_size.map(|byte_count| Segments::create(path, byte_count)).transpose()?;
+    let log = match &mut segments {
+        Some(segments) => Log::Segments(segments),
+        None => Log::File(register(&mut *io, log_file::create(path)?, path)?),
+    };
 
     let progress = Progress::start("writing", source.byte_count());
     let mut writer = Writer::new(&mut *io, &config.limits, log, args.pace(), progress.counter())
@@ -65,11 +70,11 @@ pub(crate) fn write(args: &Args, source: Source, path: &Path) -> Result<Written,
     if result.is_err() {
         writer.drain();
     }
-    let (tally, latency) = writer.into_results();
-    drop(progress);
+    let (tally, latency, log) = writer.into_results();
+    drop((progress, segments));
 
     let stats = io.stats();
-    let closed = io.deregister_fd(log);
+    let closed = log.map_or(Ok(()), |log| io.deregister_fd(log));
     drop(io);
     result.map_err(|stop| explain(stop, tally, path))?;
     closed.map_err(|error| {
@@ -95,7 +100,7 @@ fn register(io: &mut dyn Backend, file: File, path: &Path) -> Result<IoFd, Failu
 /// nothing is touched: only what was committed before is known to be there.
 fn explain(stop: Stop, tally: Tally, path: &Path) -> Failure {
     let is_sound = match stop {
-        Stop::Input(_) => true,
+        Stop::Input(_) | Stop::Segment(_) => true,
         Stop::Append(errno) => errno.keeps_file_usable(),
         Stop::Datasync(_) | Stop::Refused(_) | Stop::Unmatched => false,
     };
@@ -108,7 +113,6 @@ fn explain(stop: Stop, tally: Tally, path: &Path) -> Failure {
     }
     match log_file::cut_back(path) {
         Ok(recovered) if recovered.record_count == 0 => {
-            log_file::discard_empty(path);
             failure.with(format_args!("no line was committed, and {log} is removed"))
         }
         Ok(recovered) => failure.with(format_args!(
@@ -127,6 +131,7 @@ fn reason(stop: Stop) -> Failure {
     const LOOK: &str = "look at the device (dmesg), then write a new log, elsewhere if need be";
     match stop {
         Stop::Input(error) => Failure::reading("cannot read the input", &error),
+        Stop::Segment(error) => Failure::writing("cannot prepare a segment", &error),
         Stop::Append(errno @ (Errno::NOSPC | Errno::DQUOT)) => Failure::new(
             format_args!("the device of the log is full: {errno}"),
             "free some space or choose a folder on another device (--dir), then write a new log",

@@ -23,7 +23,7 @@ use std::{
     ops::Range,
 };
 
-use crate::format::{FRAGMENT_BYTES, HEAD_BYTES, MAX_PAYLOAD_BYTES, Part, encode_head};
+use crate::format::{FRAGMENT_BYTES, HEAD_BYTES, MAX_PAYLOAD_BYTES, Part, Seal, encode_head};
 
 /// Room for several long parts, and half of a common level-2 cache.
 pub(crate) const WINDOW_BYTES: usize = 4 * FRAGMENT_BYTES;
@@ -105,12 +105,18 @@ impl<R: Read> Lines<R> {
         self.part
     }
 
-    /// The part found last as a fragment, head included. The same bytes when asked again.
-    pub(crate) fn fragment(&mut self) -> &[u8] {
+    /// Bytes of the fragment of the part found last.
+    pub(crate) fn fragment_bytes(&self) -> usize {
+        HEAD_BYTES + self.payload.len()
+    }
+
+    /// The part found last as a fragment, head included, for a segment of this seal. The same bytes
+    /// when asked again.
+    pub(crate) fn fragment(&mut self, seal: Seal) -> &[u8] {
         let head_at = self.payload.start.saturating_sub(HEAD_BYTES);
         let bytes = self.buffer.get_mut(head_at..self.payload.end).unwrap_or_default();
         if let Some((head, payload)) = bytes.split_first_chunk_mut::<HEAD_BYTES>()
-            && let Some(encoded) = encode_head(self.part, payload)
+            && let Some(encoded) = encode_head(seal, self.part, payload)
         {
             *head = encoded;
         }

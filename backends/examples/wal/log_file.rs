@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
     format::{Recovered, Tail},
     log_reader::{LogReader, Next},
-    platform,
+    platform, segments,
 };
 
 /// Creates an empty log and makes its directory entry durable. An existing file is left alone.
@@ -41,22 +41,36 @@ pub(crate) fn discard_empty(path: &Path) {
     }
 }
 
-/// Cuts a log back to the whole records at its beginning, and makes them durable.
+/// Makes the whole records at the beginning of a log durable, and cuts it back to them. Segments
+/// are not cut: what is behind the last record of one is not read. A log without a record is
+/// removed.
 ///
 /// # Errors
 /// It could not be read, cut or synced.
 pub(crate) fn cut_back(path: &Path) -> Result<Recovered> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let mut reader = LogReader::new(file.try_clone()?);
+    let mut reader = LogReader::open(path)?;
     let recovered = loop {
         if let Next::End(recovered) = reader.next()? {
             break recovered;
         }
     };
+    if path.is_dir() {
+        for (_, segment) in segments::list(path)? {
+            File::open(segment)?.sync_all()?;
+        }
+        if recovered.record_count == 0 {
+            segments::discard(path);
+        }
+        return Ok(recovered);
+    }
+    let file = OpenOptions::new().write(true).open(path)?;
     if recovered.tail != Tail::Clean {
         file.set_len(recovered.byte_count)?;
     }
     file.sync_all()?;
+    if recovered.record_count == 0 {
+        discard_empty(path);
+    }
     Ok(recovered)
 }
 

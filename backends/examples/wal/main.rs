@@ -14,7 +14,7 @@
 //! | `format` | the log's bytes: pure functions, usable elsewhere |
 //! | `writer` | the loop: appends, datasyncs, completions |
 //! | `job` | all around the loop: backend, log, audit, what a failure means |
-//! | `log_file`, `log_reader` | the log as a file |
+//! | `log_file`, `segments`, `log_reader` | the log as a file, or as a folder of segments |
 //! | `verify` | the log against the input |
 //! | `progress`, `summary`, `failure` | what is shown |
 //! | `platform` | what differs by operating system |
@@ -33,6 +33,7 @@ mod log_file;
 mod log_reader;
 mod platform;
 mod progress;
+mod segments;
 mod source;
 mod summary;
 mod verify;

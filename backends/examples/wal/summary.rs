@@ -34,6 +34,9 @@ impl Display for Summary<'_> {
             HumanCount(digest.byte_count),
             HumanCount(tally.bytes)
         )?;
+        if tally.segments > 0 {
+            writeln!(f, "segments     {}", HumanCount(tally.segments))?;
+        }
         writeln!(
             f,
             "throughput   {} records/s, {} commits/s, {}/s ({seconds:.3} s)",

@@ -43,7 +43,7 @@ pub(crate) fn verify(path: &Path, expected: Expected, counter: &Counter) -> Resu
     let read_error = |error: io::Error| {
         Failure::reading(format_args!("cannot read back {}", path.display()), &error)
     };
-    let mut reader = LogReader::new(File::open(path).map_err(read_error)?);
+    let mut reader = LogReader::open(path).map_err(read_error)?;
     let Expected { records, log_bytes, digest, input } = expected;
     let mut text = Text::new(input, digest);
     let difference = |verified, result: io::Result<bool>| match result {

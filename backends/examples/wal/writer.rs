@@ -6,6 +6,10 @@
 //! backend: that is group commit, and nothing here has to arrange it, other than that *all*
 //! committers whose commit has completed submit again before the next flush.
 //!
+//! A log of segments: where the next fragment does not fit any more, everything in the segment is
+//! committed, and only when that is known to be durable does the log go on in the next. So of two
+//! segments that hold records, the first is whole after every crash.
+//!
 //! [`Writer::run`] does not allocate: the lists are sized for everything that the backend can have
 //! accepted, and the histogram for every latency up to [`LONGEST_NS`].
 //!
@@ -24,7 +28,13 @@ use std::{
 use hdrhistogram::{CreationError, Histogram};
 use ringzero::{Backend, Errno, IoCompletion, IoFd, Limits, StorageIoError};
 
-use crate::{format::HEAD_BYTES, lines::Lines, progress::Counter, source::Source};
+use crate::{
+    format::{HEAD_BYTES, Header, Seal},
+    lines::Lines,
+    progress::Counter,
+    segments::Segments,
+    source::Source,
+};
 
 /// Longer latencies count as this long.
 const LONGEST_NS: u64 = 600_000_000_000;
@@ -34,6 +44,8 @@ const LONGEST_NS: u64 = 600_000_000_000;
 pub(crate) enum Stop {
     /// The input could not be read.
     Input(io::Error),
+    /// The next segment could not be made.
+    Segment(io::Error),
     /// An append failed, or was refused for good.
     Append(Errno),
     /// A datasync failed, or was refused for good.
@@ -51,8 +63,10 @@ pub(crate) struct Tally {
     pub(crate) records: u64,
     /// Bytes accepted by the backend.
     pub(crate) bytes: u64,
-    /// Fragments accepted by the backend.
+    /// Fragments accepted by the backend, and headers of segments.
     pub(crate) appends: u64,
+    /// Segments begun.
+    pub(crate) segments: u64,
     /// Datasyncs that succeeded, each for a batch of lines.
     pub(crate) commits: u64,
     /// Lines that are committed: the first ones of the input.
@@ -76,10 +90,22 @@ pub(crate) struct Pace {
     pub(crate) lines_per_commit: u32,
 }
 
+/// Where the records go.
+pub(crate) enum Log<'a> {
+    /// To the end of a file.
+    File(IoFd),
+    /// To one segment after the other.
+    Segments(&'a mut Segments),
+}
+
 /// Writes lines to one log through one backend.
 pub(crate) struct Writer<'a> {
     io: &'a mut dyn Backend,
-    log: IoFd,
+    /// What is written to now; `None` before the first segment.
+    log: Option<IoFd>,
+    /// Of what is written to now.
+    seal: Seal,
+    segments: Option<&'a mut Segments>,
     pace: Pace,
     counter: &'a Counter,
     commits: VecDeque<Commit>,
@@ -96,21 +122,27 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// A writer to `log`, registered with `io`, a backend built with `limits`.
+    /// A writer to `log`, for `io`, a backend built with `limits`. A file is registered already.
     ///
     /// # Errors
     /// Never: the histogram's bounds are constants in range.
     pub(crate) fn new(
         io: &'a mut dyn Backend,
         limits: &Limits,
-        log: IoFd,
+        log: Log<'a>,
         pace: Pace,
         counter: &'a Counter,
     ) -> Result<Self, CreationError> {
         let operation_count = limits.operation_count() as usize;
+        let (log, segments) = match log {
+            Log::File(fd) => (Some(fd), None),
+            Log::Segments(segments) => (None, Some(segments)),
+        };
         Ok(Self {
             io,
             log,
+            seal: Seal::NONE,
+            segments,
             pace,
             counter,
             commits: VecDeque::with_capacity(pace.committers),
@@ -151,8 +183,9 @@ impl<'a> Writer<'a> {
         let mut lines_left = self.pace.lines_per_commit;
         while lines_left > 0 && !lines.is_finished() {
             if lines.advance() {
+                let log = self.log_with_room(lines.fragment_bytes())?;
                 self.batch_began.get_or_insert_with(Instant::now);
-                self.append(lines.fragment())?;
+                self.append(log, lines.fragment(self.seal))?;
                 if lines.part().ends_record() {
                     self.tally.records += 1;
                     lines_left -= 1;
@@ -169,9 +202,41 @@ impl<'a> Writer<'a> {
         self.commit()
     }
 
-    fn append(&mut self, fragment: &[u8]) -> Result<(), Stop> {
+    /// What to append so many bytes to: the next segment, if they do not fit into this one.
+    fn log_with_room(&mut self, byte_count: usize) -> Result<IoFd, Stop> {
+        if let Some(log) = self.log {
+            let room = self.io.room(log).map_err(Stop::Refused)?;
+            if room >= byte_count as u64 || self.segments.is_none() {
+                return Ok(log);
+            }
+            self.commit_everything()?;
+            self.io.deregister_fd(log).map_err(Stop::Refused)?;
+            self.log = None;
+        }
+        self.begin_segment()
+    }
+
+    fn begin_segment(&mut self) -> Result<IoFd, Stop> {
+        let missing = StorageIoError::BadFd;
+        let segments = self.segments.as_mut().ok_or(Stop::Refused(missing))?;
+        let segment = segments.next().map_err(Stop::Segment)?;
+        let header = Header {
+            log: segments.log,
+            sequence: segment.sequence,
+            records_before: self.tally.records,
+            fragments_before: self.tally.appends - self.tally.segments,
+        };
+        let log = self.io.register_segment(segment.file, 0, segment.byte_count);
+        let log = log.map_err(Stop::Refused)?;
+        (self.log, self.seal) = (Some(log), header.seal());
+        self.append(log, &header.encode())?;
+        self.tally.segments += 1;
+        Ok(log)
+    }
+
+    fn append(&mut self, log: IoFd, fragment: &[u8]) -> Result<(), Stop> {
         let token = loop {
-            match self.io.submit_append(self.log, fragment) {
+            match self.io.submit_append(log, fragment) {
                 Ok(token) => break token,
                 Err(error) => self.make_room(error, Stop::Append)?,
             }
@@ -184,9 +249,10 @@ impl<'a> Writer<'a> {
 
     /// Submits a datasync for the lines since the last one, if there are any.
     fn commit(&mut self) -> Result<(), Stop> {
+        let Some(log) = self.log else { return Ok(()) };
         let Some(began) = self.batch_began.take() else { return Ok(()) };
         let token = loop {
-            match self.io.submit_datasync(self.log) {
+            match self.io.submit_datasync(log) {
                 Ok(token) => break token,
                 Err(error) => self.make_room(error, Stop::Datasync)?,
             }
@@ -242,7 +308,7 @@ impl<'a> Writer<'a> {
         }
         self.finished = finished;
         let Tally { bytes, appends, records, committed, .. } = self.tally;
-        // In bytes of input: no heads, but newlines.
+        // In bytes of input: no heads, but newlines. Headers of segments are a little more.
         self.counter.set(bytes - appends * HEAD_BYTES as u64 + records, committed);
     }
 
@@ -282,9 +348,9 @@ impl<'a> Writer<'a> {
     }
 
     /// How much was done, and nanoseconds per commit: from taking a batch's first line to the
-    /// completion of its datasync.
-    pub(crate) fn into_results(self) -> (Tally, Histogram<u64>) {
-        (self.tally, self.latency)
+    /// completion of its datasync. And what is still registered.
+    pub(crate) fn into_results(self) -> (Tally, Histogram<u64>, Option<IoFd>) {
+        (self.tally, self.latency, self.log)
     }
 }
 

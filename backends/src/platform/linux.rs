@@ -7,11 +7,12 @@
 #![allow(unsafe_code)]
 
 use std::{
+    ffi::CString,
     fs::{self, File, OpenOptions},
     io,
     os::{
         fd::{AsRawFd, FromRawFd},
-        unix::fs::OpenOptionsExt,
+        unix::{ffi::OsStrExt, fs::OpenOptionsExt},
     },
     path::Path,
     sync::{OnceLock, atomic::AtomicU32},
@@ -19,8 +20,9 @@ use std::{
 
 use ringzero_core::{Errno, Outcome, Piece, SyncKind};
 
-use super::unix::{
-    last_errno, map_zeroed, outcome, physical_memory_bytes, unmap, word_zeroed_by_handler,
+use super::{
+    rename::rename_after_look,
+    unix::{last_errno, map_zeroed, outcome, physical_memory_bytes, unmap, word_zeroed_by_handler},
 };
 
 // An array of pieces is handed to the kernel as it is.
@@ -185,6 +187,36 @@ pub(crate) fn memory_file() -> io::Result<File> {
     }
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// Renames `from` to `to`, unless there is something of that name: RENAME_NOREPLACE of rename(2),
+/// and where the file system does not know it (EINVAL), a look before.
+///
+/// # Errors
+/// EEXIST: nothing was changed. Others of rename(2).
+pub(crate) fn rename_to_unused(from: &Path, to: &Path) -> io::Result<()> {
+    let from_name = CString::new(from.as_os_str().as_bytes())?;
+    let to_name = CString::new(to.as_os_str().as_bytes())?;
+    // SAFETY: both are strings that end in zero and live until the call returns. Called by number:
+    // not every C library has a function for it.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            from_name.as_ptr(),
+            libc::AT_FDCWD,
+            to_name.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EINVAL | libc::ENOSYS) => rename_after_look(from, to),
+        _ => Err(error),
+    }
 }
 
 #[cfg(test)]

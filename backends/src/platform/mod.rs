@@ -10,6 +10,7 @@
 //! | `linux` | what Linux adds: vectors, RWF_NOAPPEND, wiped pages, coarse clock, control groups |
 //! | `direct` | O_DIRECT: the alignment of a file, and reading where that matters |
 //! | `by_piece` | vectored writes where there are none |
+//! | `rename` | a rename that replaces nothing, where there is none |
 //! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
 //! | `windows` | all of it for Windows |
 
@@ -21,6 +22,7 @@ mod direct;
 mod linux;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod other_unix;
+mod rename;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -35,21 +37,25 @@ pub(crate) use direct::{alignment, read_lead};
 pub(crate) use linux::ask_whether_ready;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
-    write_pieces_at,
+    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, rename_to_unused, sync,
+    unnamed_file, write_pieces_at,
 };
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{
     fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
 };
+#[cfg(not(target_os = "linux"))]
+pub(crate) use rename::rename_after_look as rename_to_unused;
 #[cfg(unix)]
 pub(crate) use unix::{
-    Descriptor, inspect, leave_append_mode, map_zeroed, number, unmap, with_signals_blocked,
+    Descriptor, inspect, leave_append_mode, map_zeroed, number, sync_directory, unmap,
+    with_signals_blocked,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
     Descriptor, fork_word, inspect, keep_position_flags, leave_append_mode, map_zeroed,
-    memory_bytes, memory_file, now_ns, number, sync, unmap, unnamed_file, with_signals_blocked,
+    memory_bytes, memory_file, now_ns, number, sync, sync_directory, unmap, unnamed_file,
+    with_signals_blocked,
 };
 
 /// What kind of file a descriptor is open on.

@@ -14,6 +14,7 @@ use std::{
         fd::{AsRawFd, FromRawFd, RawFd},
         unix::fs::{FileTypeExt, MetadataExt},
     },
+    path::Path,
     ptr::{NonNull, null_mut},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -115,6 +116,15 @@ fn status_flags(file: &File) -> Result<i32, Errno> {
 fn has_positions(file: &File) -> bool {
     // SAFETY: the descriptor is open; the call moves nothing.
     unsafe { libc::lseek(file.as_raw_fd(), 0, libc::SEEK_CUR) >= 0 }
+}
+
+/// Makes the entries of a folder durable: that of a file that was made or renamed may be gone after
+/// a power failure otherwise, however often the file itself was synced (fsync(2), DESCRIPTION).
+///
+/// # Errors
+/// Those of open(2) and fsync(2).
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Names an open file to another thread. Does not keep it open.

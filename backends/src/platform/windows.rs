@@ -181,6 +181,14 @@ pub(crate) fn leave_append_mode(file: File) -> Result<File, Errno> {
     Ok(unsafe { File::from_raw_handle(handle) })
 }
 
+/// Folders cannot be synced here: NTFS journals their entries itself.
+///
+/// # Errors
+/// Never.
+pub(crate) fn sync_directory(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Names an open file to another thread. Does not keep it open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Descriptor(isize);

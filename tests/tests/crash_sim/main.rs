@@ -47,6 +47,7 @@ mod format;
 mod life;
 mod log;
 mod record;
+mod segments;
 
 use std::{
     collections::BTreeSet,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ringzero_tests::random::pattern;
 
-use crate::format::{MAX_PAYLOAD_BYTES, Part, Scanner, Step, encode_head};
+use crate::format::{MAX_PAYLOAD_BYTES, Part, Scanner, Seal, Step, encode_head};
 
 /// Bytes of a payload before its filler.
 pub(crate) const LINK_BYTES: usize = 8;
@@ -31,7 +31,7 @@ pub(crate) fn fragments(payload: &[u8], most: usize) -> Vec<Vec<u8>> {
             (false, false) => Part::Middle,
             (false, true) => Part::Last,
         };
-        let mut bytes = encode_head(part, chunk).expect("short enough").to_vec();
+        let mut bytes = encode_head(Seal::NONE, part, chunk).expect("short enough").to_vec();
         bytes.extend(chunk);
         bytes
     };

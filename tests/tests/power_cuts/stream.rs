@@ -3,7 +3,7 @@
 
 use ringzero_tests::random::{Random, bytes};
 
-use crate::format::{HEAD_BYTES, MAX_PAYLOAD_BYTES, Part, encode_head};
+use crate::format::{HEAD_BYTES, MAX_PAYLOAD_BYTES, Part, Seal, encode_head};
 
 /// Record number `record` of file number `file`: up to 3,000 bytes, one in fifty above 64 KiB.
 pub(crate) fn record(file: u64, record: u64) -> Vec<u8> {
@@ -25,7 +25,7 @@ pub(crate) fn fragments(record: &[u8]) -> Vec<Vec<u8>> {
         };
         let begin = number * MAX_PAYLOAD_BYTES;
         let payload = &record[begin..record.len().min(begin + MAX_PAYLOAD_BYTES)];
-        let head = encode_head(part, payload).expect("not too long");
+        let head = encode_head(Seal::NONE, part, payload).expect("not too long");
         [&head[..], payload].concat()
     };
     (0..count).map(fragment).collect()

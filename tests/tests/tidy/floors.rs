@@ -43,6 +43,7 @@ const HOUSES: &[House] = &[
             ("fork", 1),
             ("memory", 1),
             ("report", 1),
+            ("segment", 1),
             ("setup_error", 1),
             ("registry", 2),
             ("storage_io", 2),

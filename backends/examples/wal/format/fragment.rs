@@ -3,7 +3,7 @@
 //! It knows nothing of its neighbours; that parts come in order is [`Scanner`](super::Scanner)'s
 //! business.
 
-use super::Step;
+use super::{Step, segment::Seal};
 
 /// Bytes of a fragment before its payload.
 pub(crate) const HEAD_BYTES: usize = 8;
@@ -12,9 +12,10 @@ pub(crate) const FRAGMENT_BYTES: usize = 64 << 10;
 /// Most bytes of payload in one fragment.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = FRAGMENT_BYTES - HEAD_BYTES;
 
+const IS_FRAGMENT: u32 = 1 << 29;
 const CONTINUES: u32 = 1 << 30;
 const IS_CONTINUED: u32 = 1 << 31;
-const LENGTH_MASK: u32 = CONTINUES - 1;
+const LENGTH_MASK: u32 = IS_FRAGMENT - 1;
 
 /// Which part of its record a fragment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Part {
 /// What is wrong with the bytes of a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Damage {
-    /// A length beyond [`MAX_PAYLOAD_BYTES`].
+    /// A length beyond [`MAX_PAYLOAD_BYTES`], or without the bit that every fragment has.
     Length,
     /// The checksum does not match.
     Checksum,
@@ -80,40 +81,40 @@ impl std::fmt::Display for Damage {
     }
 }
 
-/// The head of the fragment that carries `payload`; `None` if it is longer than
-/// [`MAX_PAYLOAD_BYTES`].
-pub(crate) fn encode_head(part: Part, payload: &[u8]) -> Option<[u8; HEAD_BYTES]> {
+/// The head of the fragment that carries `payload` in a segment of this seal; `None` if that is
+/// longer than [`MAX_PAYLOAD_BYTES`].
+pub(crate) fn encode_head(seal: Seal, part: Part, payload: &[u8]) -> Option<[u8; HEAD_BYTES]> {
     let byte_count = u32::try_from(payload.len()).ok()?;
     if payload.len() > MAX_PAYLOAD_BYTES {
         return None;
     }
-    let length = (byte_count | part.bits()).to_le_bytes();
-    let crc = checksum(length, payload).to_le_bytes();
+    let length = (byte_count | IS_FRAGMENT | part.bits()).to_le_bytes();
+    let crc = checksum(seal, length, payload).to_le_bytes();
     let ([a, b, c, d], [e, f, g, h]) = (length, crc);
     Some([a, b, c, d, e, f, g, h])
 }
 
-/// Reads the fragment with which `bytes` begin.
-pub(super) fn decode(bytes: &[u8]) -> Step<'_> {
+/// Reads the fragment with which `bytes`, of a segment of this seal, begin.
+pub(super) fn decode(seal: Seal, bytes: &[u8]) -> Step<'_> {
     let Some((&[a, b, c, d, e, f, g, h], rest)) = bytes.split_first_chunk::<HEAD_BYTES>() else {
         return Step::Short { needed_bytes: HEAD_BYTES };
     };
     let length = [a, b, c, d];
     let word = u32::from_le_bytes(length);
     let payload_bytes = (word & LENGTH_MASK) as usize;
-    if payload_bytes > MAX_PAYLOAD_BYTES {
+    if word & IS_FRAGMENT == 0 || payload_bytes > MAX_PAYLOAD_BYTES {
         return Step::Damaged(Damage::Length);
     }
     let byte_count = HEAD_BYTES + payload_bytes;
     let Some(payload) = rest.get(..payload_bytes) else {
         return Step::Short { needed_bytes: byte_count };
     };
-    if checksum(length, payload) != u32::from_le_bytes([e, f, g, h]) {
+    if checksum(seal, length, payload) != u32::from_le_bytes([e, f, g, h]) {
         return Step::Damaged(Damage::Checksum);
     }
     Step::Fragment { part: Part::of_bits(word), payload, byte_count }
 }
 
-fn checksum(length: [u8; 4], payload: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&length), payload)
+fn checksum(seal: Seal, length: [u8; 4], payload: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(seal.crc(), &length), payload)
 }
