@@ -25,8 +25,8 @@
 //! configuration, in the loop that the documentation recommends.
 //!
 //! - `sync`, `worker`, `uring`, `uring-bound`, `uring-sqpoll`: `submit_append` (`submit_write`
-//!   for overwrites and discards) until the window is full, `flush`, `poll_completions`,
-//!   `wait(1)` if nothing came; for commits an append and a datasync per committer.
+//!   for overwrites and discards) until the window is full, `wait(1)`, which hands over too,
+//!   `poll_completions`; for commits an append and a datasync per committer.
 //! - `…-write`: the same with `submit_write` at increasing offsets.
 //! - `raw`: one `WRITE_FIXED` per record: registered file, one registered buffer, SINGLE_ISSUER
 //!   and DEFER_TASKRUN; fill all free slots, one `io_uring_enter` that hands over and waits for

@@ -33,7 +33,11 @@ impl Run for Commits {
                 io.submit_append(fd, record.of(index)).map_err(to_io_error)?;
                 waiting.push_back((io.submit_datasync(fd).map_err(to_io_error)?, committer));
             }
-            io.flush().map_err(to_io_error)?;
+            if committers.are_arriving() {
+                io.flush().map_err(to_io_error)?;
+            } else {
+                io.wait(1, None).map_err(to_io_error)?;
+            }
             completions.clear();
             io.poll_completions(&mut completions);
             let now = Instant::now();
@@ -49,9 +53,6 @@ impl Run for Commits {
                     _ if completion.result == job.record_bytes as i32 => {}
                     _ => return Err("a short append, or a sync out of turn".into()),
                 }
-            }
-            if completions.is_empty() && !committers.are_arriving() {
-                io.wait(1, None).map_err(to_io_error)?;
             }
         }
         let measured = committers.stop(job)?;

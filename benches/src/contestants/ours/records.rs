@@ -1,7 +1,7 @@
 //! The recommended caller's loop, for everything but commits: [`Records`].
 //!
-//! Submit until the window is full or the backend refuses for now; flush; poll; look at each
-//! completion; wait for one if there was none.
+//! Submit until the window is full or the backend refuses for now; wait for one completion, which
+//! hands over what was submitted; poll; look at each.
 
 use std::{fs::File, io, time::Instant};
 
@@ -95,7 +95,8 @@ pub(super) fn drive<I: StorageIo + StorageIoExt>(
                 Err(error) => return Err(to_io_error(error).into()),
             }
         }
-        io.flush().map_err(to_io_error)?;
+        // Hands over and sleeps in one call: there is nothing else to do.
+        io.wait(1, None).map_err(to_io_error)?;
         completions.clear();
         io.poll_completions(&mut completions);
         for completion in &completions {
@@ -104,9 +105,6 @@ pub(super) fn drive<I: StorageIo + StorageIoExt>(
             }
         }
         completed += completions.len() as u64;
-        if completions.is_empty() {
-            io.wait(1, None).map_err(to_io_error)?;
-        }
     }
     meter.stop(job)
 }
@@ -136,7 +134,8 @@ fn timed<I: StorageIo + StorageIoExt>(
             }
             submitted += 1;
         }
-        io.flush().map_err(to_io_error)?;
+        // Hands over and sleeps in one call: there is nothing else to do.
+        io.wait(1, None).map_err(to_io_error)?;
         completions.clear();
         io.poll_completions(&mut completions);
         let now = Instant::now();
@@ -149,9 +148,6 @@ fn timed<I: StorageIo + StorageIoExt>(
             latency.record(now - began.swap_remove(position).1);
         }
         completed += completions.len() as u64;
-        if completions.is_empty() {
-            io.wait(1, None).map_err(to_io_error)?;
-        }
     }
     let mut measured = meter.stop(job)?;
     measured.latency = latency.percentiles();
