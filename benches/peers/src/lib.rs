@@ -1,0 +1,100 @@
+//! What a user would pick instead of ringzero: tokio-uring, monoio, compio and glommio, as
+//! contestants of the side-by-side harness.
+//!
+//! Every program is written once, over [`runtime`], and each library runs the same one on its own
+//! current-thread executor, set up as its documentation recommends for this. Each library's file
+//! says what it does per operation and what its interface forces. One optional feature per library.
+//!
+//! | module | noun |
+//! |---|---|
+//! | `runtime` | what the programs ask of a library |
+//! | `stream` | records, many under way; and commits by tasks on their own |
+//! | `group` | group commit by hand, in a task |
+//! | `tokio_uring`, `monoio`, `compio`, `glommio` | the libraries |
+//! | `buffer`, `tasks` | what they share |
+
+mod buffer;
+#[cfg(feature = "compio")]
+mod compio;
+#[cfg(feature = "glommio")]
+mod glommio;
+mod group;
+#[cfg(feature = "monoio")]
+mod monoio;
+mod runtime;
+mod stream;
+mod tasks;
+#[cfg(feature = "tokio-uring")]
+mod tokio_uring;
+
+use ringzero_benches::{
+    Failure,
+    compare::{
+        contestant::{Contestant, Window},
+        job::{Access, Job, Workload},
+        measured::Measured,
+    },
+};
+
+/// What every library does.
+const WORKLOADS: &[Workload] = &[
+    Workload::Appends,
+    Workload::Sequential,
+    Workload::Overwrites,
+    Workload::Commits,
+    Workload::Discards,
+    Workload::Burst,
+    Workload::Idle,
+];
+
+/// The contestants of the libraries that were built in.
+pub fn contestants() -> Vec<Contestant> {
+    let mut contestants = Vec::new();
+    #[cfg(feature = "tokio-uring")]
+    contestants.extend(of::<tokio_uring::TokioUring>(
+        ["tokio-uring", "tokio-uring-group"],
+        "tokio-uring 0.5: a task per operation under way, registered buffers",
+    ));
+    #[cfg(feature = "monoio")]
+    contestants.extend(of::<monoio::Monoio>(
+        ["monoio", "monoio-group"],
+        "monoio 0.2: a task per operation under way, DEFER_TASKRUN",
+    ));
+    #[cfg(feature = "compio")]
+    contestants.extend(of::<compio::Compio>(
+        ["compio", "compio-group"],
+        "compio 0.19: a task per operation under way, DEFER_TASKRUN",
+    ));
+    #[cfg(feature = "glommio")]
+    contestants.extend(of::<glommio::Glommio>(
+        ["glommio", "glommio-group"],
+        "glommio 0.9: a task per operation under way, BufferedFile, with O_DIRECT DmaFile",
+    ));
+    contestants
+}
+
+/// A library's own way, and group commit by hand with it.
+fn of<R: runtime::Runtime>(
+    [name, group]: [&'static str; 2],
+    about: &'static str,
+) -> [Contestant; 2] {
+    let plain = Contestant {
+        name,
+        about,
+        workloads: WORKLOADS,
+        access: &[Access::Buffered],
+        window: Window::Best,
+        run: run::<R>,
+    };
+    let about = "the same library; commits gather in a task that writes and syncs for all of them";
+    let workloads = &[Workload::Commits];
+    [plain, Contestant { name: group, about, workloads, run: group::commits::<R>, ..plain }]
+}
+
+fn run<R: runtime::Runtime>(job: &Job) -> Result<Measured, Failure> {
+    match job.workload {
+        Workload::Commits => stream::commits::<R>(job),
+        Workload::Idle => stream::writes::<R>(&Job { operations: 0, ..job.clone() }),
+        _ => stream::writes::<R>(job),
+    }
+}
