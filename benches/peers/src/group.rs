@@ -27,7 +27,7 @@ use ringzero_benches::{
 
 use crate::{
     runtime::{PeerFile, Room, Runtime},
-    tasks::{Tasks, yield_now},
+    tasks::{Tasks, released, yield_now},
 };
 
 /// What committers and writer share.
@@ -78,8 +78,9 @@ async fn program<R: Runtime>(job: Job, room: Room) -> Result<Measured, Failure> 
     });
     let tasks = Rc::new(Tasks::default());
     let meter = Meter::start()?;
-    for _ in 0..committers {
-        tasks.spawn::<R>(Rc::clone(&group).commit_all());
+    for committer in 0..committers {
+        let began = meter.began();
+        tasks.spawn::<R>(Rc::clone(&group).commit_all(committer, began));
     }
     tasks.spawn::<R>(Rc::clone(&group).write_all(spare));
     tasks.ended().await?;
@@ -91,7 +92,8 @@ async fn program<R: Runtime>(job: Job, room: Room) -> Result<Measured, Failure> 
 
 impl<F: PeerFile> Group<F> {
     /// A committer: one commit after the other, until there are no more.
-    async fn commit_all(self: Rc<Self>) -> io::Result<()> {
+    async fn commit_all(self: Rc<Self>, committer: u32, began: Instant) -> io::Result<()> {
+        released(&self.job, committer, began).await;
         let mut record = Record::new(self.job.record_bytes);
         while self.gathered.get() < self.job.operations {
             let began = Instant::now();

@@ -52,32 +52,32 @@ pub fn contestants() -> Vec<Contestant> {
     let mut contestants = Vec::new();
     #[cfg(feature = "tokio-uring")]
     contestants.extend(of::<tokio_uring::TokioUring>(
-        ["tokio-uring", "tokio-uring-group"],
-        "tokio-uring 0.5: a task per operation under way, registered buffers",
+        ["tokio-uring", "tokio-uring-merged", "tokio-uring-group"],
+        "tokio-uring 0.5: a task per operation under way, COOP_TASKRUN",
     ));
     #[cfg(feature = "monoio")]
     contestants.extend(of::<monoio::Monoio>(
-        ["monoio", "monoio-group"],
-        "monoio 0.2: a task per operation under way, DEFER_TASKRUN",
+        ["monoio", "monoio-merged", "monoio-group"],
+        "monoio 0.2: a task per operation under way, ring with DEFER_TASKRUN",
     ));
     #[cfg(feature = "compio")]
     contestants.extend(of::<compio::Compio>(
-        ["compio", "compio-group"],
-        "compio 0.19: a task per operation under way, DEFER_TASKRUN",
+        ["compio", "compio-merged", "compio-group"],
+        "compio 0.19: a task per operation under way, ring with DEFER_TASKRUN",
     ));
     #[cfg(feature = "glommio")]
     contestants.extend(of::<glommio::Glommio>(
-        ["glommio", "glommio-group"],
+        ["glommio", "glommio-merged", "glommio-group"],
         "glommio 0.9: a task per operation under way, BufferedFile, with O_DIRECT DmaFile",
     ));
     contestants
 }
 
-/// A library's own way, and group commit by hand with it.
+/// A library's own way, and merging and group commit by hand with it.
 fn of<R: runtime::Runtime>(
-    [name, group]: [&'static str; 2],
+    [name, merged, group]: [&'static str; 3],
     about: &'static str,
-) -> [Contestant; 2] {
+) -> [Contestant; 3] {
     let plain = Contestant {
         name,
         about,
@@ -86,9 +86,22 @@ fn of<R: runtime::Runtime>(
         window: Window::Best,
         run: run::<R>,
     };
-    let about = "the same library; commits gather in a task that writes and syncs for all of them";
-    let workloads = &[Workload::Commits];
-    [plain, Contestant { name: group, about, workloads, run: group::commits::<R>, ..plain }]
+    let merged = Contestant {
+        name: merged,
+        about: "the same library, merged by hand: each write takes 64 KiB of records, 4 under way",
+        workloads: &[Workload::Appends, Workload::Sequential],
+        window: Window::Full,
+        run: stream::merged::<R>,
+        ..plain
+    };
+    let group = Contestant {
+        name: group,
+        about: "the same library, grouped by hand: a task writes and syncs what has gathered",
+        workloads: &[Workload::Commits],
+        run: group::commits::<R>,
+        ..plain
+    };
+    [plain, merged, group]
 }
 
 fn run<R: runtime::Runtime>(job: &Job) -> Result<Measured, Failure> {

@@ -9,7 +9,10 @@ use std::{
     io, mem,
     rc::Rc,
     task::{Poll, Waker},
+    time::{Duration, Instant},
 };
+
+use ringzero_benches::compare::job::Job;
 
 use crate::runtime::Runtime;
 
@@ -56,6 +59,16 @@ impl Tasks {
         })
         .await;
         mem::take(&mut *self.failure.borrow_mut()).map_or(Ok(()), Err)
+    }
+}
+
+/// Until committer `task` of `job`, which began at `began`, is released. Without timers: nobody else
+/// sleeps either while committers are arriving.
+pub(crate) async fn released(job: &Job, task: u32, began: Instant) {
+    let phase = u64::from(task % job.phases.max(1));
+    let after = Duration::from_nanos(phase * job.stagger_ns);
+    while !after.is_zero() && began.elapsed() < after {
+        yield_now().await;
     }
 }
 
