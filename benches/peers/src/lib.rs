@@ -12,10 +12,12 @@
 //! | `group` | group commit by hand, in a task |
 //! | `tokio_uring`, `monoio`, `compio`, `glommio` | the libraries |
 //! | `buffer`, `tasks` | what they share |
+//! | `fio` | a program, not a library |
 
 mod buffer;
 #[cfg(feature = "compio")]
 mod compio;
+mod fio;
 #[cfg(feature = "glommio")]
 mod glommio;
 mod group;
@@ -47,7 +49,7 @@ const WORKLOADS: &[Workload] = &[
     Workload::Idle,
 ];
 
-/// The contestants of the libraries that were built in.
+/// The contestants: the libraries that were built in, and fio if it is installed.
 pub fn contestants() -> Vec<Contestant> {
     let mut contestants = Vec::new();
     #[cfg(feature = "tokio-uring")]
@@ -70,6 +72,9 @@ pub fn contestants() -> Vec<Contestant> {
         ["glommio", "glommio-merged", "glommio-group"],
         "glommio 0.9: a task per operation under way, BufferedFile, with O_DIRECT DmaFile",
     ));
+    if fio::is_installed() {
+        contestants.push(fio::CONTESTANT);
+    }
     contestants
 }
 

@@ -50,8 +50,8 @@ fn everyone(job: &Job, prepare: impl Fn(&Path), check: impl Fn(&Contestant, &Pat
         let job = Job { path: path.clone(), contestant: contestant.name.into(), ..job.clone() };
         let measured = (contestant.run)(&job);
         let measured = measured.unwrap_or_else(|error| panic!("{}: {error}", contestant.name));
-        assert_eq!(measured.operations, job.operations, "{}", contestant.name);
         if measured.contents == Contents::Records {
+            assert_eq!(measured.operations, job.operations, "{}", contestant.name);
             check(contestant, &path);
             count += 1;
         }
