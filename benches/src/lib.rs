@@ -13,9 +13,11 @@
 //! | [`callgrind`] | counting a child's instructions |
 //! | [`rounds`] | medians and ratios of interleaved rounds |
 //! | [`compare`] | jobs, children, checks and tables of the side-by-side harness |
+//! | [`contestants`] | what is compared: ours, by hand, and std |
 
 pub mod callgrind;
 pub mod compare;
+pub mod contestants;
 pub mod rounds;
 pub mod workload;
 

@@ -18,27 +18,35 @@ use crate::Failure;
 
 /// What stands between the stamps.
 pub const FILL: u8 = 0x5A;
+/// Enough for every device: the alignment of memory, offset and length that O_DIRECT asks for.
+pub const ALIGNMENT: usize = 4_096;
 const STAMP_BYTES: usize = 8;
 const SECTOR_BYTES: usize = 512;
 const READ_BYTES: usize = 1 << 20;
 
-/// A buffer in which records are made, one after another.
-#[derive(Clone, Debug)]
+/// A buffer in which records are made, one after another. Aligned as O_DIRECT needs it.
+#[derive(Debug)]
 pub struct Record {
-    bytes: Vec<u8>,
+    memory: Vec<u8>,
+    /// Bytes before the first aligned one.
+    skipped: usize,
 }
 
 impl Record {
     /// For records of `bytes` bytes: 16 to 512, or a multiple of 512.
     pub fn new(bytes: u32) -> Self {
-        Self { bytes: vec![FILL; bytes as usize] }
+        let mut memory = vec![FILL; bytes as usize + ALIGNMENT];
+        let skipped = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        memory.truncate(skipped + bytes as usize);
+        Self { memory, skipped }
     }
 
     /// The bytes of record `index`.
     #[inline]
     pub fn of(&mut self, index: u64) -> &[u8] {
-        stamp_record(&mut self.bytes, index);
-        &self.bytes
+        let bytes = self.memory.get_mut(self.skipped..).unwrap_or_default();
+        stamp_record(bytes, index);
+        bytes
     }
 }
 

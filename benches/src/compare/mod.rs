@@ -7,10 +7,19 @@
 //! | [`measured`] | what the run took |
 //! | [`meter`], [`usage`] | how that is measured |
 //! | [`content`] | the bytes of each record, and checking a file |
+//! | [`plan`] | the workloads, as jobs |
+//! | [`trial`] | one run: file, child, check |
+//! | [`race`] | trying out, and rounds in rotating order |
+//! | [`outcome`], [`machine`] | figures, table and JSON |
 
 pub mod content;
 pub mod contestant;
 pub mod job;
+pub mod machine;
 pub mod measured;
 pub mod meter;
+pub mod outcome;
+pub mod plan;
+pub mod race;
+pub mod trial;
 pub mod usage;

@@ -1,0 +1,134 @@
+//! Our backends, through the public interface and with the default configuration.
+//!
+//! `sync`, `worker` (one thread), `uring`, `uring-bound` ([`UringMode::ThreadBound`]) and
+//! `uring-sqpoll` do the same with different backends; `…-write` uses `submit_write` where the
+//! others use `submit_append`.
+
+mod backend;
+mod commits;
+mod growth;
+mod records;
+
+use ringzero::{StorageIo, StorageIoExt, to_io_error};
+
+use self::backend::Kind;
+use crate::{
+    Failure,
+    compare::{
+        contestant::{Contestant, Window},
+        job::{Access, Job, Workload},
+        measured::Measured,
+        meter::Meter,
+    },
+};
+
+/// By which call records reach the backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Append,
+    Write,
+}
+
+const EVERYTHING: &[Workload] = &[
+    Workload::Appends,
+    Workload::Sequential,
+    Workload::Overwrites,
+    Workload::Commits,
+    Workload::Discards,
+    Workload::Burst,
+    Workload::Idle,
+    Workload::Growth,
+];
+const WRITES: &[Workload] = &[Workload::Sequential];
+
+/// Ours.
+pub const CONTESTANTS: &[Contestant] = &[
+    ours("sync", "SyncBackend: one pwrite inside each submit", EVERYTHING, sync),
+    ours("worker", "WorkerBackend, one thread: submit_append", EVERYTHING, worker),
+    ours("uring", "UringBackend by default: submit_append", EVERYTHING, uring),
+    ours("uring-bound", "UringBackend, ThreadBound", EVERYTHING, uring_bound),
+    ours("uring-sqpoll", "UringBackend, SqPoll, idle 100 ms", EVERYTHING, uring_sqpoll),
+    ours("sync-write", "SyncBackend: submit_write", WRITES, sync_write),
+    ours("worker-write", "WorkerBackend: submit_write", WRITES, worker_write),
+    ours("uring-write", "UringBackend: submit_write", WRITES, uring_write),
+    ours("uring-bound-write", "UringBackend, ThreadBound: submit_write", WRITES, bound_write),
+];
+
+const fn ours(
+    name: &'static str,
+    about: &'static str,
+    workloads: &'static [Workload],
+    run: fn(&Job) -> Result<Measured, Failure>,
+) -> Contestant {
+    let access = &[Access::Buffered, Access::Direct];
+    Contestant { name, about, workloads, access, window: Window::Full, run }
+}
+
+fn sync(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Sync, Call::Append)
+}
+
+fn worker(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Worker, Call::Append)
+}
+
+fn uring(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Uring, Call::Append)
+}
+
+fn uring_bound(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::UringBound, Call::Append)
+}
+
+fn uring_sqpoll(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::UringSqPoll, Call::Append)
+}
+
+fn sync_write(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Sync, Call::Write)
+}
+
+fn worker_write(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Worker, Call::Write)
+}
+
+fn uring_write(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Uring, Call::Write)
+}
+
+fn bound_write(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::UringBound, Call::Write)
+}
+
+/// A loop that is compiled for each backend, so that nothing is called through a table.
+trait Run {
+    fn run<I: StorageIo + StorageIoExt<File = std::fs::File>>(
+        &self,
+        job: &Job,
+        io: I,
+    ) -> Result<Measured, Failure>;
+}
+
+fn run(job: &Job, kind: Kind, call: Call) -> Result<Measured, Failure> {
+    match job.workload {
+        Workload::Commits => backend::with(job, kind, &commits::Commits),
+        Workload::Growth => growth::run(job, kind),
+        Workload::Idle => backend::with(job, kind, &Idle),
+        _ => backend::with(job, kind, &records::Records { call }),
+    }
+}
+
+/// Everything set up, nothing done.
+struct Idle;
+
+impl Run for Idle {
+    fn run<I: StorageIo + StorageIoExt<File = std::fs::File>>(
+        &self,
+        job: &Job,
+        mut io: I,
+    ) -> Result<Measured, Failure> {
+        let file = crate::contestants::files::open(job)?;
+        io.register_fd(file).map_err(to_io_error)?;
+        Meter::start()?.stop(job)
+    }
+}
