@@ -18,10 +18,11 @@ use ringzero_benches::{
     Failure,
     compare::{
         content,
-        job::{Job, Place, Workload},
+        job::{Job, Workload},
         measured::Measured,
         meter::{Latency, Meter},
     },
+    contestants::place::offset_of,
 };
 
 use crate::{
@@ -164,9 +165,9 @@ async fn records<F: PeerFile>(
 /// Where record `index` goes.
 fn offset(job: &Job, index: u64) -> u64 {
     let bytes = u64::from(job.record_bytes);
-    match job.place {
-        Place::Adjacent => index * bytes,
-        Place::Strided => 2 * index * bytes,
-        Place::Random => content::shuffled(index, job.file_bytes / bytes) * bytes,
+    match job.workload {
+        Workload::Overwrites => content::shuffled(index, job.file_bytes / bytes) * bytes,
+        Workload::Discards => offset_of(job, index),
+        _ => index * bytes,
     }
 }

@@ -9,10 +9,10 @@ use std::{
     io, mem,
     rc::Rc,
     task::{Poll, Waker},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use ringzero_benches::compare::job::Job;
+use ringzero_benches::{compare::job::Job, contestants::committers::release_after};
 
 use crate::runtime::Runtime;
 
@@ -65,8 +65,7 @@ impl Tasks {
 /// Until committer `task` of `job`, which began at `began`, is released. Without timers: nobody else
 /// sleeps either while committers are arriving.
 pub(crate) async fn released(job: &Job, task: u32, began: Instant) {
-    let phase = u64::from(task % job.phases.max(1));
-    let after = Duration::from_nanos(phase * job.stagger_ns);
+    let after = release_after(job, task);
     while !after.is_zero() && began.elapsed() < after {
         yield_now().await;
     }

@@ -31,7 +31,7 @@ fn job(workload: Workload, record_bytes: u32, operations: u64) -> Job {
         stagger_ns: 0,
         target: Target::Extending,
         access: Access::Buffered,
-        place: Place::Adjacent,
+        place: Place::Strided,
         file_bytes: 0,
         threads: 1,
     }
@@ -89,11 +89,10 @@ fn large_records_are_all_there_in_order() {
 
 #[test]
 fn overwrites_leave_the_last_version_of_each_block() {
-    let (blocks, place, access) = (256, Place::Random, Access::Direct);
+    let (blocks, access) = (256, Access::Direct);
     for in_flight in [1, 32] {
         let job = Job {
             in_flight,
-            place,
             access,
             target: Target::Records,
             file_bytes: blocks * u64::from(BLOCK),
