@@ -16,10 +16,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ringzero_benches::{
     Failure,
     compare::{
-        contestant,
+        chart, contestant,
+        growth::Growth,
         machine::Machine,
         outcome::Outcome,
-        plan::{Arrivals, Name, Plan, Segment},
+        plan::{Arrivals, Figure, Name, Plan, Segment},
         race::Race,
         trial::{self, Entrant},
     },
@@ -81,15 +82,23 @@ fn main() -> Result<(), Failure> {
         segment: arguments.target,
     };
     let plan = Plan::new(arguments.workload, arrivals, directory.path());
+    fs::create_dir_all(&arguments.out)?;
     let busy = BusyLoops::start(arguments.busy)?;
+    if arguments.workload == Name::Growth {
+        return grow(&arguments, &plan, &entrants);
+    }
     let race = race(&arguments, &plan, entrants)?;
     drop(busy);
     let outcome = Outcome::new(&plan, Machine::here(&arguments.dir), arguments.busy, race);
     print!("{outcome}");
-    fs::create_dir_all(&arguments.out)?;
     let path = arguments.out.join(format!("{}.json", plan.id));
     fs::write(&path, serde_json::to_string_pretty(&outcome)?)?;
     println!("written: {}", path.display());
+    if !outcome.rows.is_empty() {
+        let path = path.with_extension("svg");
+        fs::write(&path, chart::draw(&outcome)?)?;
+        println!("written: {}", path.display());
+    }
     if outcome.failed.is_empty() { Ok(()) } else { Err("contestants failed".into()) }
 }
 
@@ -104,9 +113,30 @@ fn entrants(arguments: &Arguments) -> Result<Vec<Entrant>, Failure> {
     Ok(entrants)
 }
 
+fn grow(arguments: &Arguments, plan: &Plan, entrants: &[Entrant]) -> Result<(), Failure> {
+    let bar = ProgressBar::new_spinner();
+    let machine = Machine::here(&arguments.dir);
+    let growth = Growth::measure(plan, entrants, machine, arguments.rounds, |what| {
+        bar.inc(1);
+        bar.set_message(what.to_owned());
+    })?;
+    bar.finish_and_clear();
+    print!("{growth}");
+    let path = arguments.out.join("growth.json");
+    fs::write(&path, serde_json::to_string_pretty(&growth)?)?;
+    println!("written: {}", path.display());
+    Ok(())
+}
+
 fn race(arguments: &Arguments, plan: &Plan, entrants: Vec<Entrant>) -> Result<Race, Failure> {
     let style = ProgressStyle::with_template("{elapsed} {bar:30} {pos}/{len} {msg}")?;
     let bar = ProgressBar::new(entrants.len() as u64).with_style(style);
+    if plan.figure == Figure::Instructions {
+        return Ok(Race::count(plan, entrants, |name| {
+            bar.inc(1);
+            bar.set_message(format!("counting {name}"));
+        }));
+    }
     let wanted = Duration::from_millis(arguments.run_ms);
     let mut race = Race::line_up(plan, entrants, wanted, |name| {
         bar.inc(1);

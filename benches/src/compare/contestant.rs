@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `list` | the [`Offer`]s, a JSON array |
 //! | `child JOB` | one run of [`Job`] `JOB` (JSON): the [`Measured`], one line of JSON |
+//! | `count JOB N` | the same with `N` operations instead: what valgrind is put around |
 //!
 //! An executable of other contestants (tokio-uring and the like) calls [`serve`] with its own list;
 //! the parent runs it exactly as it runs itself. A child that fails says why on stderr and exits
@@ -76,7 +77,8 @@ impl Contestant {
     }
 }
 
-/// Answers `list` and `child JOB`. Returns whether the arguments of this process were one of them.
+/// Answers `list`, `child` and `count`. Returns whether the arguments of this process were one of
+/// them.
 ///
 /// # Errors
 /// The job is not readable, names nobody, or failed.
@@ -87,14 +89,20 @@ pub fn serve(contestants: &[Contestant]) -> Result<bool, Failure> {
             let offers: Vec<Offer> = contestants.iter().map(Contestant::offer).collect();
             println!("{}", serde_json::to_string_pretty(&offers)?);
         }
-        ["child", job] => {
+        ["child", job] => run(contestants, &serde_json::from_str(job)?)?,
+        ["count", job, operations] => {
             let job: Job = serde_json::from_str(job)?;
-            let contestant = contestants.iter().find(|each| each.name == job.contestant);
-            let contestant =
-                contestant.ok_or_else(|| format!("no contestant is called {}", job.contestant))?;
-            println!("{}", serde_json::to_string(&(contestant.run)(&job)?)?);
+            run(contestants, &Job { operations: operations.parse()?, ..job })?;
         }
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+fn run(contestants: &[Contestant], job: &Job) -> Result<(), Failure> {
+    let contestant = contestants.iter().find(|each| each.name == job.contestant);
+    let contestant =
+        contestant.ok_or_else(|| format!("no contestant is called {}", job.contestant))?;
+    println!("{}", serde_json::to_string(&(contestant.run)(job)?)?);
+    Ok(())
 }

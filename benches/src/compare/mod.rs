@@ -10,10 +10,14 @@
 //! | [`plan`] | the workloads, as jobs |
 //! | [`trial`] | one run: file, child, check |
 //! | [`race`] | trying out, and rounds in rotating order |
-//! | [`outcome`], [`machine`] | figures, table and JSON |
+//! | [`growth`] | series instead of rounds against a base |
+//! | [`outcome`], [`machine`] | what it came to, on what; JSON |
+//! | [`table`], [`chart`] | for reading |
 
+pub mod chart;
 pub mod content;
 pub mod contestant;
+pub mod growth;
 pub mod job;
 pub mod machine;
 pub mod measured;
@@ -21,5 +25,6 @@ pub mod meter;
 pub mod outcome;
 pub mod plan;
 pub mod race;
+pub mod table;
 pub mod trial;
 pub mod usage;

@@ -1,14 +1,12 @@
 //! What a race came to ([`Outcome`]): figures per contestant, as JSON and as a table.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
     job::Job,
     machine::Machine,
     measured::{Measured, Percentiles},
-    plan::Plan,
+    plan::{Figure, Plan},
     race::{Lane, Race},
 };
 use crate::rounds::{median, ratios, spread};
@@ -18,6 +16,8 @@ use crate::rounds::{median, ratios, spread};
 pub struct Outcome {
     /// What was compared.
     pub title: String,
+    /// What counts.
+    pub figure: Figure,
     /// The contestant whose rate is 1.0.
     pub base: String,
     /// On what.
@@ -49,6 +49,8 @@ pub struct Row {
     pub latency: Option<Percentiles>,
     /// Most memory, median.
     pub peak_memory_bytes: f64,
+    /// User-space instructions per operation, if that was what counted.
+    pub instructions: Option<f64>,
     /// Every round.
     pub rounds: Vec<Measured>,
 }
@@ -82,6 +84,7 @@ impl Outcome {
         let rows = race.lanes.into_iter().zip(all).map(|(lane, ratio)| Row::new(lane, ratio));
         Self {
             title: plan.title.clone(),
+            figure: plan.figure,
             base: plan.base.to_owned(),
             machine,
             busy,
@@ -93,7 +96,7 @@ impl Outcome {
 
 impl Row {
     fn new(lane: Lane, ratio: Option<Ratio>) -> Self {
-        let Lane { entrant, job, rounds } = lane;
+        let Lane { entrant, job, rounds, instructions } = lane;
         let of = |figure: &dyn Fn(&Measured) -> f64| {
             median(&rounds.iter().map(figure).collect::<Vec<_>>())
         };
@@ -114,60 +117,9 @@ impl Row {
             cpu_ns: of(&Measured::cpu_ns_per_operation),
             latency,
             peak_memory_bytes: of(&|each| each.peak_memory_bytes as f64),
+            instructions,
             job,
             rounds,
         }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { kernel, processors, file_system, .. } = &self.machine;
-        writeln!(f, "{}", self.title)?;
-        let rounds = self.rows.first().map_or(0, |row| row.rounds.len());
-        writeln!(
-            f,
-            "{file_system}, Linux {kernel}, {processors} processors, {} busy loops beside, \
-             {rounds} rounds; × is the rate to that of {} in the same round, median (spread)",
-            self.busy, self.base
-        )?;
-        writeln!(
-            f,
-            "{:<24} {:>7} {:>11} {:>7} {:>15} {:>9} {:>8} {:>8} {:>8} {:>8}",
-            "contestant",
-            "window",
-            "ops/s",
-            "×",
-            "spread",
-            "CPU ns/op",
-            "p50 µs",
-            "p99 µs",
-            "p99.9",
-            "peak MiB"
-        )?;
-        for row in &self.rows {
-            write!(f, "{:<24} {:>7} {:>11.0}", row.name, row.job.in_flight, row.rate)?;
-            match row.ratio {
-                Some(Ratio { median, low, high }) => {
-                    write!(f, " {median:>7.2} {:>15}", format!("({low:.2}..{high:.2})"))?;
-                }
-                None => write!(f, " {:>7} {:>15}", "-", "-")?,
-            }
-            write!(f, " {:>9.0}", row.cpu_ns)?;
-            match row.latency {
-                Some(Percentiles { p50_ns, p99_ns, p999_ns }) => {
-                    for ns in [p50_ns, p99_ns, p999_ns] {
-                        write!(f, " {:>8.1}", ns as f64 / 1e3)?;
-                    }
-                }
-                None => write!(f, " {:>8} {:>8} {:>8}", "-", "-", "-")?,
-            }
-            let notes = row.rounds.last().map(|last| last.notes.join("; ")).unwrap_or_default();
-            writeln!(f, " {:>8.1}  {notes}", row.peak_memory_bytes / f64::from(1 << 20))?;
-        }
-        for (name, reason) in &self.failed {
-            writeln!(f, "{name:<24} FAILED: {reason}")?;
-        }
-        Ok(())
     }
 }

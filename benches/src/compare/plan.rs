@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     contestant::{Offer, Window},
     job::{Access, Job, Place, Target, Workload},
@@ -35,6 +37,8 @@ pub enum Name {
     W6,
     /// The same backends with nothing to do: memory
     Idle,
+    /// Cost per operation as everything grows
+    Growth,
 }
 
 /// What a segment of commits is; only for [`Name::W4`].
@@ -68,16 +72,18 @@ pub struct Plan {
     pub title: String,
     /// The contestant whose rate is 1.0.
     pub base: &'static str,
-    /// Whether a chart of rates makes sense.
+    /// What counts.
     pub figure: Figure,
     template: Job,
     direct: Access,
 }
 
 /// What counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Figure {
     /// Operations per second: more is better.
+    #[default]
     Rate,
     /// Bytes of memory: less is better.
     Memory,
@@ -99,6 +105,7 @@ impl Plan {
             Name::W5 => (Workload::Discards, 64, 64),
             Name::W6 => (Workload::Burst, 64 << 10, 256),
             Name::Idle => (Workload::Idle, 64 << 10, 1),
+            Name::Growth => (Workload::Growth, 64, 64),
         };
         let (target, access) = match (workload, segment) {
             (Workload::Overwrites, _) => (Target::Records, Access::Direct),
@@ -108,7 +115,11 @@ impl Plan {
         };
         let (mut id, mut title) = (format!("{name:?}").to_lowercase(), title(name).to_owned());
         if name == Name::W4 {
-            let file = format!("{segment:?}").to_lowercase();
+            let file = match segment {
+                Segment::Extending => "extending",
+                Segment::ZeroWritten => "zero-written",
+                Segment::Direct => "direct",
+            };
             id = format!("{id}-{committers}-{file}-{phases}");
             title = format!("{title}, {committers} committers in {phases} phases, {file}");
         }
@@ -171,17 +182,12 @@ impl Plan {
     pub fn is_idle(&self) -> bool {
         self.template.workload == Workload::Idle
     }
-
-    /// Whether files are read back.
-    pub fn counts_instructions(&self) -> bool {
-        self.figure == Figure::Instructions
-    }
 }
 
 /// Gives `job` so many operations, or as many as one run may write, and a file that fits.
 pub fn set_operations(job: &mut Job, operations: u64) {
     let most = match job.workload {
-        Workload::Overwrites | Workload::Discards => u64::MAX,
+        Workload::Overwrites | Workload::Discards | Workload::Growth => u64::MAX,
         _ => MOST_BYTES / u64::from(job.record_bytes),
     };
     job.operations = operations.min(most);
@@ -204,5 +210,6 @@ const fn title(name: Name) -> &'static str {
         Name::W5 => "W5: 64-byte writes to /dev/null, strided",
         Name::W6 => "W6: 256 records of 64 KiB under way",
         Name::Idle => "W6: nothing under way",
+        Name::Growth => "cost per operation as everything grows",
     }
 }

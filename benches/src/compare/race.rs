@@ -8,7 +8,7 @@ use super::{
     plan::{self, Plan},
     trial::{self, Entrant},
 };
-use crate::Failure;
+use crate::{Failure, callgrind};
 
 /// Operations of the first try.
 const FEW: u64 = 256;
@@ -26,6 +26,8 @@ pub struct Lane {
     pub job: Job,
     /// What each round took. As many as rounds were run.
     pub rounds: Vec<Measured>,
+    /// User-space instructions per operation, if they were counted.
+    pub instructions: Option<f64>,
 }
 
 /// Contestants that run the same plan.
@@ -53,7 +55,25 @@ impl Race {
             }
             tell(&entrant.offer.name);
             match best_job(plan, &entrant, wanted) {
-                Ok(job) => race.lanes.push(Lane { entrant, job, rounds: Vec::new() }),
+                Ok(job) => race.lanes.push(Lane::new(entrant, job)),
+                Err(error) => race.failed.push((entrant.offer.name, error.to_string())),
+            }
+        }
+        race
+    }
+
+    /// Counts everyone's user-space instructions per operation of `plan`, one run and no rounds:
+    /// the count does not depend on what else the machine does.
+    pub fn count(plan: &Plan, entrants: Vec<Entrant>, mut tell: impl FnMut(&str)) -> Self {
+        let mut race = Self { lanes: Vec::new(), failed: Vec::new() };
+        for entrant in entrants {
+            let Some(job) = plan.job(&entrant.offer, FEW) else { continue };
+            tell(&entrant.offer.name);
+            match instructions(&entrant, &job) {
+                Ok(count) => {
+                    let lane = Lane::new(entrant, job);
+                    race.lanes.push(Lane { instructions: Some(count), ..lane });
+                }
                 Err(error) => race.failed.push((entrant.offer.name, error.to_string())),
             }
         }
@@ -78,6 +98,12 @@ impl Race {
     }
 }
 
+impl Lane {
+    fn new(entrant: Entrant, job: Job) -> Self {
+        Self { entrant, job, rounds: Vec::new(), instructions: None }
+    }
+}
+
 /// The job with the best window, long enough.
 fn best_job(plan: &Plan, entrant: &Entrant, wanted: Duration) -> Result<Job, Failure> {
     let mut best: Option<(f64, Job)> = None;
@@ -90,6 +116,10 @@ fn best_job(plan: &Plan, entrant: &Entrant, wanted: Duration) -> Result<Job, Fai
         }
     }
     best.map(|(_, job)| job).ok_or_else(|| "no window to try".into())
+}
+
+fn instructions(entrant: &Entrant, job: &Job) -> Result<f64, Failure> {
+    callgrind::per_operation(&entrant.program, &["count", &serde_json::to_string(job)?])
 }
 
 /// Finds how many operations take about `wanted`. Returns the rate.
