@@ -1,4 +1,4 @@
-//! [`Buffer`]: owned memory that goes to the kernel and comes back, with data at an aligned address.
+//! [`Buffer`]: owned memory that goes to the kernel and comes back, its data at an aligned address.
 //!
 //! The runtimes want memory by value and give it back with the result; a task keeps one buffer for
 //! its whole life, so no operation pays for an allocation here. Safe code only: a few bytes more

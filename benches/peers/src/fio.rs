@@ -3,16 +3,19 @@
 //! It runs as a process of its own with its own clock, so a run is measured by its report:
 //!
 //! - Time: its `runtime`, in whole milliseconds; a short run is told coarsely.
-//! - Processor time: its `usr_cpu` and `sys_cpu` of its own threads. What kernel workers did for its
-//!   ring is not among it, unlike for the other contestants: this flatters fio on buffered files.
+//! - Processor time: its `usr_cpu` and `sys_cpu` of its own threads. What kernel workers did for
+//!   its ring is not among it, unlike for the others: this flatters fio on buffered files.
 //! - Peak memory: not told, 0.
 //! - Contents: bytes of its own, so nothing is checked but that it wrote as many as it should.
 //!
 //! | workload | what it does |
 //! |---|---|
-//! | appends, sequential | io_uring, registered buffers and file, queue as deep as told, no `fallocate` |
-//! | overwrites | the same with O_DIRECT, each block once in random order, its completion latency |
-//! | commits | a thread per committer: `pwrite`, then `fdatasync`, in a part of the file of its own; the last commit of each is not synced; latency of its syncs |
+//! | appends, sequential | io_uring, registered buffers and file, no `fallocate` |
+//! | overwrites | the same with O_DIRECT, each block once in random order |
+//! | commits | a thread per committer: `pwrite`, then `fdatasync` |
+//!
+//! Latencies are those of completions, of commits those of the syncs. Each committer has a part of
+//! the file of its own, and its last commit is not synced.
 //!
 //! Submits in batches of a quarter of the queue and reaps what is there; in appends and sequential
 //! it keeps no latencies (`gtod_reduce`), which is its fastest way.

@@ -26,7 +26,7 @@ use crate::runtime::{PeerFile, Room, Runtime, no_memory};
 /// What its registered memory holds beside the buffers: its minimum.
 const SPARE_BYTES: usize = 1 << 20;
 
-/// Entries of each ring at least: better for commits than its default of 128, and it panics with one.
+/// Entries of each ring at least: commits gain over its default of 128, and it panics with one.
 const RING_DEPTH: usize = 1024;
 
 /// glommio's executor.

@@ -1,4 +1,4 @@
-//! The executable that the harness runs: `list` tells the contestants, `child JOB` runs one of them.
+//! The executable that the harness runs: `list` tells the contestants, `child JOB` runs one.
 
 use ringzero_benches::{Failure, compare::contestant};
 

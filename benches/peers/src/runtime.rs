@@ -1,5 +1,5 @@
-//! [`Runtime`] and [`PeerFile`]: what the programs ask of a library, so that each program is written
-//! once and every library runs the same one.
+//! [`Runtime`] and [`PeerFile`]: what the programs ask of a library, so that each program is
+//! written once and every library runs the same one.
 //!
 //! Static dispatch only: nothing here costs an allocation or a virtual call. What a library forces
 //! on its callers (an allocation per operation, memory it consumes) happens inside its own

@@ -62,8 +62,8 @@ impl Tasks {
     }
 }
 
-/// Until committer `task` of `job`, which began at `began`, is released. Without timers: nobody else
-/// sleeps either while committers are arriving.
+/// Until committer `task` of `job`, which began at `began`, is released. Without timers: nobody
+/// else sleeps either while committers are arriving.
 pub(crate) async fn released(job: &Job, task: u32, began: Instant) {
     let after = release_after(job, task);
     while !after.is_zero() && began.elapsed() < after {

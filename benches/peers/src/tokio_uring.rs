@@ -1,8 +1,8 @@
 //! tokio-uring 0.5: a current-thread tokio runtime that watches its ring's descriptor with epoll.
 //!
 //! - Owned buffers, one per task for its whole life. With O_DIRECT they are registered
-//!   (`FixedBufRegistry`, `write_fixed_at`), which saves the kernel pinning their pages; through the
-//!   page cache that gained nothing, and it registers 1,024 buffers at most.
+//!   (`FixedBufRegistry`, `write_fixed_at`), which saves the kernel pinning their pages; through
+//!   the page cache that gained nothing, and it registers 1,024 buffers at most.
 //! - The ring has as many entries as operations can be in flight (a completion queue twice that),
 //!   so that nothing is refused and a whole round is submitted with one call.
 //! - COOP_TASKRUN, which its builder lets a user set: three times the appends of the default. It

@@ -1,8 +1,4 @@
 //! Every contestant's file holds exactly the records of its job, as the harness checks it.
-//!
-//! # Mutations
-//! Each turns at least one test red: a group's offset one record further; a merged write of one
-//! record less than it counts; a record stamped with the number after its own.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::{fs, path::Path};
