@@ -18,8 +18,22 @@ pub struct Measured {
     pub peak_memory_bytes: u64,
     /// How long single operations took, where that counts.
     pub latency: Option<Percentiles>,
+    /// What the file holds now.
+    #[serde(default)]
+    pub contents: Contents,
     /// What is worth telling of this run: "12 records per kernel write".
     pub notes: Vec<String>,
+}
+
+/// What a contestant wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Contents {
+    /// The records of the job: the parent checks them.
+    #[default]
+    Records,
+    /// Bytes of its own, as a program that is no child of ours does: nothing to check.
+    Foreign,
 }
 
 /// Latencies in nanoseconds.

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::{
     job::Job,
-    measured::{Measured, Percentiles},
+    measured::{Contents, Measured, Percentiles},
     usage,
 };
 use crate::Failure;
@@ -52,6 +52,7 @@ impl Meter {
             cpu_ns,
             peak_memory_bytes: usage::peak_memory_bytes()?,
             latency: None,
+            contents: Contents::Records,
             notes: Vec::new(),
         })
     }
