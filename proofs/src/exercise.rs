@@ -37,11 +37,15 @@ fn on<S: Storage, E: Executor>(
     sink: &mut dyn CompletionSink,
 ) {
     let _ = black_box(Registration::segment(black_box(0), black_box(0)));
-    let kinds = [Registration::file(black_box(0)), Registration::device()];
+    let direct = Registration::file(black_box(8)).aligned(black_box(8));
+    let direct = direct.unwrap_or(Registration::device());
+    black_box(direct.lead());
+    let kinds = [Registration::file(black_box(0)), Registration::device(), direct];
     for registration in kinds {
         let Ok((fd, _)) = black_box(unknown(engine).register(black_box(registration))) else {
             continue;
         };
+        let _ = black_box(unknown(engine).register_behind(black_box(registration), data()));
         submit(unknown(engine), fd);
         start_and_complete(unknown(engine), executor);
         deliver(unknown(engine), sink);
@@ -109,6 +113,7 @@ fn ask<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     black_box(unknown(engine).stats().kernel_requests());
     let _ = black_box(unknown(engine).tail(black_box(fd)));
     let _ = black_box(unknown(engine).room(black_box(fd)));
+    let _ = black_box(unknown(engine).alignment(black_box(fd)));
     let _ = black_box(unknown(engine).can_accept(black_box(fd), black_box(9)));
     let _ = black_box(unknown(engine).status(black_box(fd), black_box(3)));
     let _ = black_box(unknown(engine).file_slot(black_box(fd)));

@@ -87,7 +87,11 @@ pub fn play(honesty: Honesty) -> Checked {
 
     let mut engine = tables::borrowed_engine().ok_or(Flaw("no engine over slices"))?;
     let disk = Disk::new(Honesty::Honest, Answers::AtOnce);
-    execution_inside_the_call(&mut Bench { engine: &mut engine, disk })
+    execution_inside_the_call(&mut Bench { engine: &mut engine, disk })?;
+    blocks_written_again(&mut Bench {
+        engine: &mut engine,
+        disk: Disk::new(Honesty::Honest, Answers::Later),
+    })
 }
 
 fn appends_and_syncs<S: Storage>(bench: &mut Bench<'_, S>, fd: IoFd) -> Checked {
@@ -236,4 +240,21 @@ fn execution_inside_the_call<S: Storage>(bench: &mut Bench<'_, S>) -> Checked {
     bench.expect(&ends, "execution inside the call")?;
     bench.holds(0, b"append", "the bytes of an inline append")?;
     bench.holds(50, b"write", "the bytes of an inline write")
+}
+
+/// Appends to a file that is written 8 bytes at a time.
+fn blocks_written_again<S: Storage>(bench: &mut Bench<'_, S>) -> Checked {
+    let registration = Registration::segment(1_003, 1_200)?.aligned(8)?;
+    must(registration.lead() == (1_000..1_003), "the bytes before the tail in its block")?;
+    let (fd, _) = bench.engine.register_behind(registration, b"abc")?;
+    must(bench.engine.alignment(fd)? == 8, "the alignment")?;
+    let error = StorageIoError::Io(Errno::INVAL);
+    must(bench.engine.submit_write(fd, b"7 bytes", 0) == Err(error), "no whole block")?;
+    must(bench.engine.append_inline(fd, b"x", &mut bench.disk) == Err(error), "not inline")?;
+    let one = bench.engine.submit_append(fd, b"defghi")?;
+    bench.engine.start(0, &mut bench.disk);
+    let two = bench.engine.submit_append(fd, b"jk")?;
+    must(bench.engine.start(0, &mut bench.disk) == 0, "its block is on its way")?;
+    bench.expect(&[(one, 6), (two, 2)], "appends inside a block")?;
+    bench.holds(1_000, b"abcdefghijk\0\0\0\0\0", "the bytes of blocks written again")
 }

@@ -23,6 +23,7 @@ impl<S: Storage> Engine<S> {
     ///
     /// # Errors
     /// As there.
+    // Also called where it begins inside a block: compilers would make one function of both.
     #[inline(always)]
     pub fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
         let Some(file) = self.files.live_mut(fd) else {

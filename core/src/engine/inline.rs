@@ -3,7 +3,8 @@
 //! For an executor that always answers at once. The data goes from the caller's slice straight to
 //! the executor: no copy and no block. Admission, the meaning of answers, failure and delivery are
 //! the ones of the queued forms. While a file has unfinished operations of the queued form, the
-//! inline forms are refused with `QueueFull`.
+//! inline forms are refused with `QueueFull`; of a file with an alignment always, with `Io(EINVAL)`:
+//! a caller's slice is aligned by chance only.
 
 use super::{
     Engine,
@@ -32,6 +33,9 @@ impl<S: Storage> Engine<S> {
         let Some(file) = self.files.live_mut(fd) else {
             return self.submit_gated(fd, Kind::Write, data.len());
         };
+        if file.mask != 0 {
+            return Err(StorageIoError::Io(Errno::INVAL));
+        }
         let end = range_end(self.max_write, data.len(), offset)?;
         if data.is_empty() {
             return self.accept_finished(u32::from(fd.slot), Kind::Write, 0, 0);
@@ -63,6 +67,9 @@ impl<S: Storage> Engine<S> {
         let Some(file) = self.files.live_mut(fd) else {
             return self.submit_gated(fd, Kind::Append, data.len());
         };
+        if file.mask != 0 {
+            return Err(StorageIoError::Io(Errno::INVAL));
+        }
         let offset = file.tail;
         let has_room = data.len() <= file.max_append as usize
             && data.len() as u64 <= file.limit.saturating_sub(offset);
