@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::{
-    format::recover,
+    chain::{CHAIN, Release},
+    format::{Seal, recover},
     stream::{fragments, record},
     workload::{Promise, path},
 };
@@ -28,13 +29,22 @@ impl Found {
 
 /// How many records of each file were promised at `position`, by the number of the file.
 pub(crate) fn promised_at(promises: &[Promise], position: u64) -> Vec<u64> {
-    let file_count = promises.iter().map(|promise| promise.file + 1).max().unwrap_or(0);
+    let promises = || promises.iter().filter(|promise| promise.file != CHAIN);
+    let file_count = promises().map(|promise| promise.file + 1).max().unwrap_or(0);
     let mut promised = vec![0; file_count as usize];
-    for promise in promises.iter().filter(|promise| promise.position <= position) {
+    for promise in promises().filter(|promise| promise.position <= position) {
         let most = &mut promised[promise.file as usize];
         *most = promise.record_count.max(*most);
     }
     promised
+}
+
+/// How many records of the chain were promised at `position`, and how many of them may be gone.
+pub(crate) fn chain_at(promises: &[Promise], releases: &[Release], position: u64) -> (u64, u64) {
+    let promises = promises.iter().filter(|it| it.file == CHAIN && it.position <= position);
+    let releases = releases.iter().filter(|it| it.position <= position);
+    let promised = promises.map(|promise| promise.record_count).max().unwrap_or(0);
+    (promised, releases.map(|release| release.record_count).max().unwrap_or(0))
 }
 
 /// Looks for the records of each file in the file system at `root`.
@@ -48,7 +58,7 @@ pub(crate) fn look_for(root: &Path, promised: &[u64]) -> Result<Found, String> {
         let recovered = recover(&content);
         let whole = &content[..recovered.byte_count as usize];
         let expected = (0..recovered.record_count)
-            .flat_map(|number| fragments(&record(file, number)))
+            .flat_map(|number| fragments(Seal::NONE, &record(file, number)))
             .flatten();
         if !expected.eq(whole.iter().copied()) {
             return Err(format!("something foreign in file {file}"));

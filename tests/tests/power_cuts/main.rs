@@ -34,6 +34,7 @@
 #[path = "../../../backends/examples/wal/format/mod.rs"]
 mod format;
 
+mod chain;
 mod check;
 mod stream;
 mod workload;
@@ -49,10 +50,11 @@ use ringzero_tests::{
 };
 use tempfile::TempDir;
 
-use check::{Found, look_for, promised_at};
+use chain::{Release, look_for_chain};
+use check::{Found, chain_at, look_for, promised_at};
 use workload::{Promise, Promised, Workload};
 
-const GROUPS: u32 = 240;
+const GROUPS: u32 = 320;
 const CUTS: u64 = 26;
 const REQUESTS_LOST_BY_LYING: usize = 24;
 
@@ -62,6 +64,7 @@ struct Recording {
     base: Image,
     log: Log,
     promises: Vec<Promise>,
+    releases: Vec<Release>,
 }
 
 impl Recording {
@@ -84,9 +87,9 @@ impl Recording {
                 return None;
             }
         };
-        let promises = Workload::new(io, &volume, promised, seed).run(GROUPS);
+        let (promises, releases) = Workload::new(io, &volume, promised, seed).run(GROUPS);
         let (base, log) = volume.unmount().expect("unmounted");
-        Some(Self { file_system, base, log, promises })
+        Some(Self { file_system, base, log, promises, releases })
     }
 
     /// A moment to cut the power: just when something was promised, or any.
@@ -106,13 +109,18 @@ impl Recording {
     fn cut(&self, cache: Cache, random: &mut Random) -> io::Result<Found> {
         let position = self.moment(random);
         let promised = promised_at(&self.promises, position);
+        let (of_chain, released) = chain_at(&self.promises, &self.releases, position);
         let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new())?;
         let (image, root) = (folder.path().join("image"), folder.path().join("mounted"));
         std::fs::create_dir(&root)?;
         after_cut(&self.base, &self.log, position, cache, random).store(&image)?;
         self.file_system.repair(&image)?;
         let mounted = Mounted::new(self.file_system, &image, &root)?;
-        let found = look_for(mounted.path(), &promised);
+        let chain = look_for_chain(mounted.path(), of_chain, released);
+        let found = look_for(mounted.path(), &promised).and_then(|mut found| {
+            found.add(chain?);
+            Ok(found)
+        });
         mounted.unmount()?;
         found.map_err(io::Error::other)
     }
@@ -146,6 +154,7 @@ fn keeps_promises<M: Mode>(file_system: FileSystem) {
         found.add(left);
     }
     assert!(found.promised > 0, "nothing was promised");
+    assert!(recording.releases.len() > 3, "nothing was recycled");
 
     let control_cuts = cuts.div_ceil(4);
     let lying = Cache::Lying { request_count: REQUESTS_LOST_BY_LYING };
@@ -154,12 +163,13 @@ fn keeps_promises<M: Mode>(file_system: FileSystem) {
     let unsynced = unsynced.expect("it was possible a moment ago");
     let unsynced = unsynced.losing_cuts(control_cuts, Cache::Honest, seed);
     println!(
-        "| {} | {} | {} datasyncs, {} requests | {cuts} cuts | {} records promised, {} found, {} \
+        "| {} | {} | {} datasyncs, {} recycled, {} requests | {cuts} cuts | {} records promised, {} found, {} \
          lost | controls: {unsynced} of {control_cuts} cuts lose without a datasync, {lying} on a \
          device that lies |",
         file_system.name(),
         M::NAME,
         recording.promises.len(),
+        recording.releases.len(),
         recording.log.ends().len(),
         found.promised,
         found.present,

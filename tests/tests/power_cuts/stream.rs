@@ -14,7 +14,7 @@ pub(crate) fn record(file: u64, record: u64) -> Vec<u8> {
 }
 
 /// The fragments of a record: what is appended, one after the other.
-pub(crate) fn fragments(record: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn fragments(seal: Seal, record: &[u8]) -> Vec<Vec<u8>> {
     let count = record.len().div_ceil(MAX_PAYLOAD_BYTES).max(1);
     let fragment = |number: usize| {
         let part = match (number == 0, number + 1 == count) {
@@ -25,7 +25,7 @@ pub(crate) fn fragments(record: &[u8]) -> Vec<Vec<u8>> {
         };
         let begin = number * MAX_PAYLOAD_BYTES;
         let payload = &record[begin..record.len().min(begin + MAX_PAYLOAD_BYTES)];
-        let head = encode_head(Seal::NONE, part, payload).expect("not too long");
+        let head = encode_head(seal, part, payload).expect("not too long");
         [&head[..], payload].concat()
     };
     (0..count).map(fragment).collect()

@@ -1,5 +1,5 @@
-//! What is written while the device logs: a log that grows and segments of a fixed length, through
-//! one backend, in groups of records, each with one datasync; and what was promised when.
+//! What is written while the device logs: a log that grows, segments of a fixed length, and a chain
+//! of segments that are recycled, through one backend, in groups of records, each with one datasync; and what was promised when.
 //!
 //! A file is created, written with zeros if it is a segment, synced, and its folder synced, before
 //! anything of it counts: directory entries are the caller's duty (guarantee 16).
@@ -9,14 +9,18 @@ use std::{collections::HashMap, fs::File, path::Path};
 use ringzero_core::{IoFd, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{power::Volume, random::Random, session::PATIENCE};
 
-use crate::stream::{byte_count, fragments, record};
+use crate::{
+    chain::Release,
+    format::Seal,
+    stream::{byte_count, fragments, record},
+};
 
 const SEGMENT_BYTES: u64 = 192 << 10;
 /// Groups that a growing log gets before the next one.
 const GROUPS_PER_LOG: u32 = 40;
 /// More than those groups fill.
 const LOG_BYTES: u64 = 4 << 20;
-const RECORDS_PER_GROUP: u64 = 6;
+pub(crate) const RECORDS_PER_GROUP: u64 = 6;
 const GROUPS_IN_FLIGHT: usize = 3;
 
 /// When a record counts as promised.
@@ -57,21 +61,22 @@ struct Target {
 
 /// What a token means once it has succeeded.
 #[derive(Clone, Copy)]
-struct Meaning {
-    file: u64,
-    record_count: u64,
-    is_promise: bool,
+pub(crate) struct Meaning {
+    pub(crate) file: u64,
+    pub(crate) record_count: u64,
+    pub(crate) is_promise: bool,
 }
 
 /// Writes to one volume through one backend.
 pub(crate) struct Workload<'a, B> {
-    io: B,
-    volume: &'a Volume,
-    promised: Promised,
-    random: Random,
+    pub(crate) io: B,
+    pub(crate) volume: &'a Volume,
+    pub(crate) promised: Promised,
+    pub(crate) random: Random,
     next_file: u64,
-    waiting: HashMap<u64, Meaning>,
+    pub(crate) waiting: HashMap<u64, Meaning>,
     promises: Vec<Promise>,
+    pub(crate) releases: Vec<Release>,
 }
 
 impl<'a, B: StorageIo<File = File> + StorageIoExt<File = File>> Workload<'a, B> {
@@ -84,15 +89,20 @@ impl<'a, B: StorageIo<File = File> + StorageIoExt<File = File>> Workload<'a, B> 
             next_file: 0,
             waiting: HashMap::new(),
             promises: Vec::new(),
+            releases: Vec::new(),
         }
     }
 
-    /// Writes `group_count` groups. Returns what was promised, in order.
-    pub(crate) fn run(mut self, group_count: u32) -> Vec<Promise> {
+    /// Writes `group_count` groups. Returns what was promised, in order, and what of the chain may
+    /// be gone.
+    pub(crate) fn run(mut self, group_count: u32) -> (Vec<Promise>, Vec<Release>) {
         let mut targets = [self.open_log(), self.open_segment()];
+        let mut chain = self.open_chain();
         for _ in 0..group_count {
-            let target = &mut targets[self.random.below(2) as usize];
-            self.write_group(target);
+            match targets.get_mut(self.random.below(3) as usize) {
+                Some(target) => self.write_group(target),
+                None => self.write_chain_group(&mut chain),
+            }
             self.io.flush().expect("flushed");
             let most = self.random.below(GROUPS_IN_FLIGHT as u64) as usize;
             while self.commits_waiting() > most {
@@ -102,7 +112,7 @@ impl<'a, B: StorageIo<File = File> + StorageIoExt<File = File>> Workload<'a, B> 
         while !self.waiting.is_empty() {
             self.turn();
         }
-        self.promises
+        (self.promises, self.releases)
     }
 
     fn commits_waiting(&self) -> usize {
@@ -145,7 +155,7 @@ impl<'a, B: StorageIo<File = File> + StorageIoExt<File = File>> Workload<'a, B> 
                 break;
             }
             target.record_count += 1;
-            let mut fragments = fragments(&record).into_iter().peekable();
+            let mut fragments = fragments(Seal::NONE, &record).into_iter().peekable();
             while let Some(fragment) = fragments.next() {
                 let token = self.append(target.fd, &fragment);
                 let is_whole = fragments.peek().is_none();
@@ -179,7 +189,7 @@ impl<'a, B: StorageIo<File = File> + StorageIoExt<File = File>> Workload<'a, B> 
         self.io.room(target.fd).expect("a file") >= byte_count
     }
 
-    fn append(&mut self, fd: IoFd, fragment: &[u8]) -> u64 {
+    pub(crate) fn append(&mut self, fd: IoFd, fragment: &[u8]) -> u64 {
         loop {
             match self.io.submit_append(fd, fragment) {
                 Ok(token) => return token,
@@ -195,7 +205,7 @@ impl<'a, B: StorageIo<File = File> + StorageIoExt<File = File>> Workload<'a, B> 
     }
 
     /// Waits for a completion, and notes what it promises.
-    fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         let count = self.io.wait(1, Some(PATIENCE)).expect("waited");
         assert_ne!(count, 0, "{} operations are not answered", self.io.pending_count());
         let mut completions = Vec::new();
