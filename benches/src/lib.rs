@@ -11,8 +11,10 @@
 //! |---|---|
 //! | [`workload`] | the callers' loops that are measured |
 //! | [`callgrind`] | counting a child's instructions |
+//! | [`baseline`] | what they were when somebody last looked |
 //! | [`rounds`] | medians and ratios of interleaved rounds |
 
+pub mod baseline;
 pub mod callgrind;
 pub mod rounds;
 pub mod workload;
