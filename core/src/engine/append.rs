@@ -23,7 +23,7 @@ impl<S: Storage> Engine<S> {
     ///
     /// # Errors
     /// As there.
-    #[inline]
+    #[inline(always)]
     pub fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
         let Some(file) = self.files.live_mut(fd) else {
             return self.submit_gated(fd, Kind::Append, data.len());
@@ -34,25 +34,25 @@ impl<S: Storage> Engine<S> {
         if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
             return self.append_otherwise(fd, data.len());
         }
-        let Some(index) = self.operations.claim(&mut file.held) else {
+        if !self.operations.reserve(&mut file.held) {
             return Err(self.refuse_full());
-        };
+        }
         if file.appends.is_empty() {
             file.sent = offset;
         }
         if self.blocks.extend(&mut file.chain, &mut file.packing, data, offset).is_none() {
-            self.operations.release(index, &mut file.held);
+            self.operations.settle(&mut file.held, 1);
             return Err(self.refuse_exhausted());
         }
         file.tail = offset + data.len() as u64;
         let token = self.next_token;
         self.next_token += 1;
         self.stats.bytes += data.len() as u64;
-        let records = &mut self.operations.records;
         let (len, links) = (data.len() as u32, file.appends.links_for_back());
         let name = (token, Kind::Append, fd.slot);
-        records.at_mut(index).begin(name, (offset, len), (links, Place::NONE));
-        file.appends.push_back_linked(records, index);
+        let (index, operation) = self.operations.take();
+        operation.begin(name, (offset, len), (links, Place::NONE));
+        file.appends.push_back_linked(&mut self.operations.records, index);
         mark(&mut self.ready, &mut file.is_ready, u32::from(fd.slot));
         Ok(token)
     }

@@ -34,6 +34,9 @@ pub(crate) enum Stage {
     Queued,
     /// With the executor; the leader of the run has the request.
     Sent,
+    /// A write that is with the executor in a request of its own: all of it, in one piece. Its
+    /// `run` and `vector` are set when the answer is anything but that it is written.
+    SentSingly,
     /// Was with the executor and goes out again at once.
     Again,
     /// Finished: on the completion queue.
@@ -122,7 +125,6 @@ impl Operation {
         self.run = 0;
         self.result = len as i32;
         self.file = file;
-        self.vector = NO_VECTOR;
         self.kind = kind;
         self.stage = Stage::Queued;
         self.flags = 0;

@@ -19,45 +19,50 @@ use crate::{
     },
 };
 
-/// Whether `offset..end` overlaps an unfinished append or positional write of the file.
+/// Counts a positional write in, before it is put on its file's list. Says whether `offset..end`
+/// overlaps an unfinished append or positional write of the file.
 #[inline]
-pub(super) fn overlaps<O: Slots<Operation>, R: Slots<u32>>(
+pub(super) fn enter<O: Slots<Operation>, R: Slots<u32>>(
     operations: &Records<Operation, O>,
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
     slot: u16,
     (offset, end): (u64, u64),
 ) -> bool {
-    if !file.appends.is_empty() && offset < file.tail {
-        let stream_begin = operations.at(file.appends.head).offset;
-        if end > stream_begin {
-            return true;
-        }
-    }
-    // Nothing was ever written there: the writer moves forward.
-    if offset >= file.write_end || file.writes.is_empty() {
-        return false;
-    }
-    overlaps_write(operations, ranges, file, slot, (offset, end))
-}
-
-#[inline(never)]
-fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &Records<Operation, O>,
-    ranges: &mut RangeFilter<R>,
-    file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
-) -> bool {
+    let overlaps_append = !file.appends.is_empty()
+        && offset < file.tail
+        && end > operations.at(file.appends.head).offset;
     if !file.is_filtered {
+        // Nothing was ever written there: the writer moves forward.
+        if offset >= file.write_end || file.writes.is_empty() {
+            return overlaps_append;
+        }
         begin_filtering(operations, ranges, file, slot);
     }
-    if let Some(granules) = narrow(offset, end)
-        && file.wide == 0
-        && !ranges.is_taken(slot, granules)
-    {
-        return false;
-    }
+    overlaps_append | enter_filtered(operations, ranges, file, slot, (offset, end))
+}
+
+/// The same for a file whose writes the filter counts. One call, so that the writers that move
+/// forward keep their registers.
+#[inline(never)]
+fn enter_filtered<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &Records<Operation, O>,
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    slot: u16,
+    range: (u64, u64),
+) -> bool {
+    let is_taken = enter_filter(ranges, file, slot, range) || file.wide > 0;
+    is_taken && overlaps_write(operations, file, range)
+}
+
+/// Compares a write with each that is in flight or queued.
+#[inline(never)]
+fn overlaps_write<O: Slots<Operation>>(
+    operations: &Records<Operation, O>,
+    file: &OpenFile,
+    (offset, end): (u64, u64),
+) -> bool {
     let mut index = file.writes.head;
     while index != NIL {
         let write = operations.at(index);
@@ -87,28 +92,21 @@ fn begin_filtering<O: Slots<Operation>, R: Slots<u32>>(
     }
 }
 
-/// Counts a positional write in, before it is put on its file's list.
+/// Whether a range that is counted may overlap this one. A wide one is not looked up: `wide` says
+/// that there is one.
 #[inline]
-pub(super) fn enter<R: Slots<u32>>(
-    ranges: &mut RangeFilter<R>,
-    file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
-) {
-    if file.is_filtered {
-        enter_filter(ranges, file, slot, (offset, end));
-    }
-}
-
 fn enter_filter<R: Slots<u32>>(
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
     slot: u16,
     (offset, end): (u64, u64),
-) {
+) -> bool {
     match narrow(offset, end) {
         Some(granules) => ranges.insert(slot, granules),
-        None => file.wide += 1,
+        None => {
+            file.wide += 1;
+            false
+        }
     }
 }
 
@@ -120,18 +118,9 @@ pub(super) fn leave<R: Slots<u32>>(
     slot: u16,
     (offset, end): (u64, u64),
 ) {
-    if file.is_filtered {
-        leave_filter(ranges, file, slot, (offset, end));
+    if !file.is_filtered {
+        return;
     }
-}
-
-#[inline(never)]
-fn leave_filter<R: Slots<u32>>(
-    ranges: &mut RangeFilter<R>,
-    file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
-) {
     match narrow(offset, end) {
         Some(granules) => ranges.remove(slot, granules),
         None => file.wide -= 1,

@@ -14,7 +14,7 @@
 use super::{
     Engine,
     executor::{Executor, Outcome},
-    operation::{CONTINUED, Stage},
+    operation::{CONTINUED, Operation, Stage},
     storage::Storage,
 };
 use crate::{
@@ -46,6 +46,22 @@ pub(super) struct Run {
 
 /// An answer, and to which request.
 type Answer = (RequestId, Outcome);
+
+/// Hands the request of one queued write, all of it in one piece, to the executor: what
+/// [`Engine::hand_over`] does, without what runs need.
+#[inline]
+#[allow(unsafe_code)]
+pub(super) fn hand_over_one<E: Executor>(
+    write: &Operation,
+    index: u32,
+    piece: Piece,
+    executor: &mut E,
+) -> Option<Answer> {
+    let id = write.request_id(index);
+    // SAFETY: as in `write_pieces`, and there is no array.
+    let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
+    executor.write(id, FileSlot(write.file), pieces, write.offset).map(|outcome| (id, outcome))
+}
 
 impl<S: Storage> Engine<S> {
     /// Assembles the request that `leader` leads: itself and those queued behind it that join it;
@@ -165,29 +181,6 @@ impl<S: Storage> Engine<S> {
             self.vectors.release(gathered.vector);
             gathered.vector = NO_VECTOR;
         }
-    }
-
-    /// Hands the request of one queued write, all of it in one piece, to the executor: what
-    /// [`Engine::assemble`] and [`Engine::hand_over`] do, without what runs need.
-    #[inline]
-    #[allow(unsafe_code)]
-    pub(super) fn hand_over_one<E: Executor>(
-        &mut self,
-        index: u32,
-        piece: Piece,
-        executor: &mut E,
-    ) -> Option<Answer> {
-        let write = self.operations.records.at_mut(index);
-        write.stage = Stage::Sent;
-        write.started_ns = self.now_ns;
-        write.run = 1;
-        self.in_flight += 1;
-        self.stats.write_requests += 1;
-        let id = write.request_id(index);
-        let file = FileSlot(write.file);
-        // SAFETY: as in `write_pieces`, and there is no array.
-        let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
-        executor.write(id, file, pieces, write.offset).map(|outcome| (id, outcome))
     }
 
     /// Hands an assembled request to the executor. `Some` is its answer, if it has one already.

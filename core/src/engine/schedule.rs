@@ -131,22 +131,18 @@ impl<S: Storage> Engine<S> {
     #[inline(always)]
     pub fn complete(&mut self, id: RequestId, outcome: Outcome) {
         let index = id.slot();
-        let Some(operation) = self.operations.records.at_bounded_mut(index) else {
-            return self.complete_otherwise(id, outcome);
-        };
-        let is_simple = operation.stage == Stage::Sent
-            && operation.run == 1
-            && operation.kind == Kind::Write
-            && operation.request_id(index) == id
-            && operation.vector == NO_VECTOR
-            && outcome == Ok(operation.len - operation.done);
-        if !is_simple {
-            return self.complete_otherwise(id, outcome);
+        if let Ok(byte_count) = outcome
+            && let Some(write) = self.operations.records.at_bounded_mut(index)
+            && write.stage == Stage::SentSingly
+            && write.request_id(index) == id
+            && write.len == byte_count
+        {
+            write.stage = Stage::Done;
+            let Operation { offset, links, len, place, file, .. } = *write;
+            self.in_flight -= 1;
+            return self.write_succeeded((index, links), file, (offset, len), place);
         }
-        self.in_flight -= 1;
-        operation.stage = Stage::Done;
-        let write = *operation;
-        self.write_succeeded(index, write);
+        self.complete_otherwise(id, outcome);
     }
 
     /// The answer to anything but one write with success, or to nothing.
@@ -156,9 +152,12 @@ impl<S: Storage> Engine<S> {
             return self.stream_answered(id, stream, outcome);
         }
         let leader = id.slot();
-        let Some(operation) = self.operations.records.at_bounded(leader) else {
+        let Some(operation) = self.operations.records.at_bounded_mut(leader) else {
             return self.drop_stale();
         };
+        if operation.stage == Stage::SentSingly {
+            (operation.stage, operation.run, operation.vector) = (Stage::Sent, 1, NO_VECTOR);
+        }
         let is_awaited = operation.stage == Stage::Sent && operation.run > 0;
         if !is_awaited || operation.request_id(leader) != id {
             return self.drop_stale();

@@ -9,12 +9,16 @@ use super::{
     admission::range_end,
     executor::{Executor, Outcome},
     failure::mark,
-    operation::{ALONE, BLOCKED, CONTINUED, Kind, Operation},
+    operation::{ALONE, BLOCKED, CONTINUED, Kind, Stage},
     order,
     retry::{Verdict, judge},
+    run::hand_over_one,
     storage::Storage,
 };
-use crate::{IoFd, StorageIoError, table::records::NIL};
+use crate::{
+    IoFd, StorageIoError,
+    table::{buffer_ring::Place, list::Links, records::NIL},
+};
 
 impl<S: Storage> Engine<S> {
     /// Accepts a write of `data` at `offset`; see
@@ -39,19 +43,17 @@ impl<S: Storage> Engine<S> {
         if end > file.tail && !file.appends.is_empty() {
             return Err(self.refuse_full());
         }
-        let Some(index) = self.operations.claim(&mut file.held) else {
+        if !self.operations.reserve(&mut file.held) {
             return Err(self.refuse_full());
-        };
+        }
         let Some(place) = self.blocks.place(&mut file.packing, &mut file.chain, data) else {
-            self.operations.release(index, &mut file.held);
+            self.operations.settle(&mut file.held, 1);
             return Err(self.refuse_exhausted());
         };
-        let records = &mut self.operations.records;
-        let range = (offset, end);
-        let overlaps = order::overlaps(records, &mut self.ranges, file, fd.slot, range);
+        let records = &self.operations.records;
+        let overlaps = order::enter(records, &mut self.ranges, file, fd.slot, (offset, end));
         // Nothing accepted before a sync is merged with what comes after it.
         let is_fenced = core::mem::take(&mut file.is_fenced);
-        order::enter(&mut self.ranges, file, fd.slot, range);
         if end > file.write_end {
             file.write_end = end;
             file.tail = file.tail.max(end);
@@ -61,7 +63,9 @@ impl<S: Storage> Engine<S> {
         self.stats.bytes += data.len() as u64;
         let (len, links) = (data.len() as u32, file.writes.links_for_back());
         let name = (token, Kind::Write, fd.slot);
-        records.at_mut(index).begin(name, (offset, len), (links, place));
+        let (index, operation) = self.operations.take();
+        operation.begin(name, (offset, len), (links, place));
+        let records = &mut self.operations.records;
         if let Some(before) = file.writes.push_back_linked(records, index)
             && before.end() == offset
             && !is_fenced
@@ -91,12 +95,16 @@ impl<S: Storage> Engine<S> {
                 self.mark_ready(slot);
                 break;
             }
-            let write = self.operations.records.at(index);
+            let write = self.operations.records.at_mut(index);
             let (outcome, after) = if write.flags & (BLOCKED | CONTINUED) == 0
                 && let Some(piece) = self.blocks.whole(write.place, write.len)
             {
                 let after = write.links.next;
-                (self.hand_over_one(index, piece, executor), after)
+                write.stage = Stage::SentSingly;
+                write.started_ns = self.now_ns;
+                self.in_flight += 1;
+                self.stats.write_requests += 1;
+                (hand_over_one(write, index, piece, executor), after)
             } else if write.has(BLOCKED) {
                 index = write.links.next;
                 continue;
@@ -146,16 +154,21 @@ impl<S: Storage> Engine<S> {
 
     /// The request of one write was answered with success. Its record is `Done` already.
     #[inline(always)]
-    pub(super) fn write_succeeded(&mut self, index: u32, write: Operation) {
-        let slot = u32::from(write.file);
-        let file = self.files.records.at_mut(slot);
+    pub(super) fn write_succeeded(
+        &mut self,
+        (index, links): (u32, Links),
+        slot: u16,
+        (offset, len): (u64, u32),
+        place: Place,
+    ) {
+        let file = self.files.records.at_mut(u32::from(slot));
         let records = &mut self.operations.records;
-        file.writes.remove_linked(records, index, write.links);
-        order::leave(&mut self.ranges, file, write.file, (write.offset, write.end()));
-        self.blocks.release(&mut file.packing, write.place, write.len);
+        file.writes.remove_linked(records, index, links);
+        order::leave(&mut self.ranges, file, slot, (offset, offset + u64::from(len)));
+        self.blocks.release(&mut file.packing, place, len);
         self.finished.push(records, index);
         if !file.syncs.is_empty() || file.blocked > 0 {
-            self.something_ended(slot);
+            self.something_ended(u32::from(slot));
         }
     }
 

@@ -47,45 +47,45 @@ impl<S: Slots<u32>> RangeFilter<S> {
         (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as u32
     }
 
+    /// Counts a range in. Says whether one of its buckets was taken, so that it may overlap one that
+    /// is counted already.
     #[inline]
-    pub(crate) fn is_taken(&self, file: u16, (first, last): (u64, u64)) -> bool {
-        let mut granule = first;
-        loop {
-            if *self.buckets.at(self.bucket(file, granule)) != 0 {
-                return true;
-            }
-            if granule >= last {
-                return false;
-            }
-            granule += 1;
-        }
+    pub(crate) fn insert(&mut self, file: u16, (first, last): (u64, u64)) -> bool {
+        let is_taken = self.count_in(file, first);
+        if first == last { is_taken } else { self.insert_rest(file, (first + 1, last)) | is_taken }
     }
 
-    #[inline]
-    pub(crate) fn insert(&mut self, file: u16, (first, last): (u64, u64)) {
-        let mut granule = first;
-        loop {
-            *self.buckets.at_mut(self.bucket(file, granule)) += 1;
-            if granule >= last {
-                return;
-            }
-            granule += 1;
-        }
-    }
-
+    /// Counts a range out.
     #[inline]
     pub(crate) fn remove(&mut self, file: u16, (first, last): (u64, u64)) {
-        let mut granule = first;
-        loop {
-            let bucket = self.bucket(file, granule);
-            let count = self.buckets.at_mut(bucket);
-            debug_assert!(*count > 0, "a range was removed twice");
-            *count = count.saturating_sub(1);
-            if granule >= last {
-                return;
-            }
-            granule += 1;
+        self.count_out(file, first);
+        if first != last {
+            self.remove_rest(file, (first + 1, last));
         }
+    }
+
+    #[inline]
+    fn count_in(&mut self, file: u16, granule: u64) -> bool {
+        let count = self.buckets.at_mut(self.bucket(file, granule));
+        *count += 1;
+        *count > 1
+    }
+
+    #[inline]
+    fn count_out(&mut self, file: u16, granule: u64) {
+        let count = self.buckets.at_mut(self.bucket(file, granule));
+        debug_assert!(*count > 0, "a range was removed twice");
+        *count = count.wrapping_sub(1);
+    }
+
+    #[inline(never)]
+    fn insert_rest(&mut self, file: u16, (first, last): (u64, u64)) -> bool {
+        (first..=last).fold(false, |is_taken, granule| self.count_in(file, granule) | is_taken)
+    }
+
+    #[inline(never)]
+    fn remove_rest(&mut self, file: u16, (first, last): (u64, u64)) {
+        (first..=last).for_each(|granule| self.count_out(file, granule));
     }
 }
 
