@@ -73,8 +73,8 @@ pub struct Operation {
     pub(crate) place: Place,
     /// Operations in the request it leads, 0 if it leads none.
     pub(crate) run: u32,
-    /// What the completion will say, unless it fails: the length. Of a sync: the failure it will
-    /// report, or 0.
+    /// What the completion says. Until then, of an append: its length; of a sync: the failure it
+    /// will report, or 0; of a write on a file that is filtered: where the range filter counts it.
     pub(crate) result: i32,
     pub(crate) file: u16,
     pub(crate) vector: u16,

@@ -2,8 +2,8 @@
 //!
 //! Three tests, each cheaper than the next and nearly always the last one needed: whether the write
 //! begins where nothing was written yet (sequential writers pass), the range filter (random writers
-//! pass; it is filled when one is first needed), the operations themselves. A write that overlaps
-//! waits until it is its file's oldest.
+//! pass; it is filled when one is first needed), the operations themselves. The first two are in
+//! the submission itself. A write that overlaps waits until it is its file's oldest.
 //!
 //! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 moves forward. A write
 //! at 4096..8192 does not, its granule is taken, and the comparison finds it disjoint. A write at
@@ -14,57 +14,32 @@ use super::{file::OpenFile, operation::Operation};
 use crate::{
     Slots,
     table::{
-        range_filter::{RangeFilter, narrow},
+        range_filter::{Counted, RangeFilter, narrow},
         records::{NIL, Records},
     },
 };
 
-/// Counts a positional write in, before it is put on its file's list. Says whether `offset..end`
-/// overlaps an unfinished append or positional write of the file.
-#[inline]
-pub(super) fn enter<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &Records<Operation, O>,
+/// Counts the newest write of a file in, where that was not done yet, and says whether it overlaps
+/// one accepted earlier. To be asked only if it may.
+pub(super) fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &mut Records<Operation, O>,
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
 ) -> bool {
-    let overlaps_append = !file.appends.is_empty()
-        && offset < file.tail
-        && end > operations.at(file.appends.head).offset;
+    let newest = file.writes.tail;
+    let Operation { offset, result, file: slot, .. } = *operations.at(newest);
+    let end = operations.at(newest).end();
     if !file.is_filtered {
-        // Nothing was ever written there: the writer moves forward.
-        if offset >= file.write_end || file.writes.is_empty() {
-            return overlaps_append;
+        begin_filtering(operations, ranges, file);
+    } else if Counted::from_i32(result) == Counted::SEVERAL {
+        let had_wide = file.wide > 0;
+        let is_taken = enter_several(ranges, file, slot, (offset, end));
+        if !is_taken && !had_wide {
+            return false;
         }
-        begin_filtering(operations, ranges, file, slot);
     }
-    overlaps_append | enter_filtered(operations, ranges, file, slot, (offset, end))
-}
-
-/// The same for a file whose writes the filter counts. One call, so that the writers that move
-/// forward keep their registers.
-#[inline(never)]
-fn enter_filtered<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &Records<Operation, O>,
-    ranges: &mut RangeFilter<R>,
-    file: &mut OpenFile,
-    slot: u16,
-    range: (u64, u64),
-) -> bool {
-    let is_taken = enter_filter(ranges, file, slot, range) || file.wide > 0;
-    is_taken && overlaps_write(operations, file, range)
-}
-
-/// Compares a write with each that is in flight or queued.
-#[inline(never)]
-fn overlaps_write<O: Slots<Operation>>(
-    operations: &Records<Operation, O>,
-    file: &OpenFile,
-    (offset, end): (u64, u64),
-) -> bool {
     let mut index = file.writes.head;
-    while index != NIL {
+    while index != newest && index != NIL {
         let write = operations.at(index);
         if write.offset < end && offset < write.end() {
             return true;
@@ -76,36 +51,37 @@ fn overlaps_write<O: Slots<Operation>>(
 
 /// The first write that does not move forward: from here until the file has no write left, the
 /// filter counts them all. Writers that only move forward never pay for it.
-#[cold]
 fn begin_filtering<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &Records<Operation, O>,
+    operations: &mut Records<Operation, O>,
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
-    slot: u16,
 ) {
     file.is_filtered = true;
     let mut index = file.writes.head;
     while index != NIL {
-        let write = operations.at(index);
-        enter_filter(ranges, file, slot, (write.offset, write.end()));
+        let write = operations.at_mut(index);
+        let range = (write.offset, write.end());
+        let (counted, _) = ranges.insert(write.file, range);
+        write.result = counted.to_i32();
+        if counted == Counted::SEVERAL {
+            enter_several(ranges, file, write.file, range);
+        }
         index = write.links.next;
     }
 }
 
-/// Whether a range that is counted may overlap this one. A wide one is not looked up: `wide` says
-/// that there is one.
-#[inline]
-fn enter_filter<R: Slots<u32>>(
+/// Counts a range of several granules in. Says whether it is wide, or one of its granules taken.
+fn enter_several<R: Slots<u32>>(
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
     slot: u16,
     (offset, end): (u64, u64),
 ) -> bool {
     match narrow(offset, end) {
-        Some(granules) => ranges.insert(slot, granules),
+        Some(granules) => ranges.insert_several(slot, granules),
         None => {
             file.wide += 1;
-            false
+            true
         }
     }
 }
@@ -115,15 +91,16 @@ fn enter_filter<R: Slots<u32>>(
 pub(super) fn leave<R: Slots<u32>>(
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
-    slot: u16,
+    (counted, slot): (Counted, u16),
     (offset, end): (u64, u64),
 ) {
     if !file.is_filtered {
         return;
     }
-    match narrow(offset, end) {
-        Some(granules) => ranges.remove(slot, granules),
-        None => file.wide -= 1,
+    if counted == Counted::SEVERAL && narrow(offset, end).is_none() {
+        file.wide -= 1;
+    } else {
+        ranges.remove(counted, slot, (offset, end));
     }
     file.is_filtered = !file.writes.is_empty();
 }

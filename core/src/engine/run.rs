@@ -271,6 +271,7 @@ impl<S: Storage> Engine<S> {
             left -= rest;
             unfinished -= 1;
             operation.stage = Stage::Done;
+            operation.result = operation.len as i32;
             if !self.blocks.is_in_one_block(operation.place, operation.len) {
                 self.blocks.release(&mut file.packing, operation.place, operation.len);
             } else if operation.place.block == block {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Errno, FileSlot, RequestId,
-    table::{piece_table::NO_VECTOR, records::NIL},
+    table::{piece_table::NO_VECTOR, range_filter::Counted, records::NIL},
 };
 
 /// Polls in a row that may leave the next group to the caller's flush.
@@ -138,9 +138,11 @@ impl<S: Storage> Engine<S> {
             && write.len == byte_count
         {
             write.stage = Stage::Done;
+            let counted = Counted::from_i32(write.result);
+            write.result = byte_count as i32;
             let Operation { offset, links, len, place, file, .. } = *write;
             self.in_flight -= 1;
-            return self.write_succeeded((index, links), file, (offset, len), place);
+            return self.write_succeeded((index, links), (counted, file), (offset, len), place);
         }
         self.complete_otherwise(id, outcome);
     }
@@ -184,6 +186,7 @@ impl<S: Storage> Engine<S> {
         let record = self.operations.records.at_mut(index);
         record.stage = Stage::Done;
         record.run = 0;
+        let counted = Counted::from_i32(record.result);
         record.result = match result {
             Ok(byte_count) => byte_count as i32,
             Err(errno) => -errno.number(),
@@ -198,7 +201,7 @@ impl<S: Storage> Engine<S> {
                 order::leave(
                     &mut self.ranges,
                     file,
-                    slot as u16,
+                    (counted, slot as u16),
                     (offset, offset + u64::from(len)),
                 );
                 if flags & BLOCKED != 0 {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     IoFd, StorageIoError,
-    table::{buffer_ring::Place, list::Links, records::NIL},
+    table::{buffer_ring::Place, list::Links, range_filter::Counted, records::NIL},
 };
 
 impl<S: Storage> Engine<S> {
@@ -50,8 +50,8 @@ impl<S: Storage> Engine<S> {
             self.operations.settle(&mut file.held, 1);
             return Err(self.refuse_exhausted());
         };
-        let records = &self.operations.records;
-        let overlaps = order::enter(records, &mut self.ranges, file, fd.slot, (offset, end));
+        // Where nothing was ever written nothing can be overlapped: the writer moves forward.
+        let mut may_overlap = offset < file.write_end && !file.writes.is_empty();
         // Nothing accepted before a sync is merged with what comes after it.
         let is_fenced = core::mem::take(&mut file.is_fenced);
         if end > file.write_end {
@@ -65,24 +65,68 @@ impl<S: Storage> Engine<S> {
         let name = (token, Kind::Write, fd.slot);
         let (index, operation) = self.operations.take();
         operation.begin(name, (offset, len), (links, place));
+        if file.is_filtered {
+            let (counted, is_taken) = self.ranges.insert(fd.slot, (offset, end));
+            operation.result = counted.to_i32();
+            may_overlap = is_taken | (file.wide > 0);
+        }
         let records = &mut self.operations.records;
         if let Some(before) = file.writes.push_back_linked(records, index)
             && before.end() == offset
             && !is_fenced
-            && !overlaps
             && before.flags & (BLOCKED | ALONE) == 0
         {
             before.flags |= CONTINUED;
-        }
-        if overlaps {
-            records.at_mut(index).flags = BLOCKED;
-            file.blocked += 1;
         }
         if file.write_next == NIL {
             file.write_next = index;
         }
         mark(&mut self.ready, &mut file.is_ready, u32::from(fd.slot));
+        // Calls that nothing follows, so that the common way keeps its registers.
+        if may_overlap {
+            return Ok(self.compare_with_writes(u32::from(fd.slot), token));
+        }
+        if !file.appends.is_empty() {
+            return Ok(self.compare_with_appends(u32::from(fd.slot), token));
+        }
         Ok(token)
+    }
+
+    /// The newest write may overlap another: if it does, it waits. Returns its token.
+    #[cold]
+    fn compare_with_writes(&mut self, slot: u32, token: u64) -> u64 {
+        let file = self.files.records.at_mut(slot);
+        if order::overlaps_write(&mut self.operations.records, &mut self.ranges, file) {
+            self.block_newest(slot);
+            return token;
+        }
+        self.compare_with_appends(slot, token)
+    }
+
+    /// The same for the appends: they are one range up to the tail, and while there are some no
+    /// write ends beyond it.
+    #[cold]
+    fn compare_with_appends(&mut self, slot: u32, token: u64) -> u64 {
+        let file = self.files.records.at(slot);
+        if !file.appends.is_empty() {
+            let stream_begin = self.operations.records.at(file.appends.head).offset;
+            if self.operations.records.at(file.writes.tail).end() > stream_begin {
+                self.block_newest(slot);
+            }
+        }
+        token
+    }
+
+    /// The newest write waits until it is its file's oldest, and is merged with none.
+    fn block_newest(&mut self, slot: u32) {
+        let file = self.files.records.at_mut(slot);
+        file.blocked += 1;
+        let newest = self.operations.records.at_mut(file.writes.tail);
+        newest.flags = BLOCKED;
+        let before = newest.links.prev;
+        if file.writes.head != file.writes.tail {
+            self.operations.records.at_mut(before).flags &= !CONTINUED;
+        }
     }
 
     /// Starts the file's writes that may run now.
@@ -157,14 +201,15 @@ impl<S: Storage> Engine<S> {
     pub(super) fn write_succeeded(
         &mut self,
         (index, links): (u32, Links),
-        slot: u16,
+        (counted, slot): (Counted, u16),
         (offset, len): (u64, u32),
         place: Place,
     ) {
         let file = self.files.records.at_mut(u32::from(slot));
         let records = &mut self.operations.records;
         file.writes.remove_linked(records, index, links);
-        order::leave(&mut self.ranges, file, slot, (offset, offset + u64::from(len)));
+        let range = (offset, offset + u64::from(len));
+        order::leave(&mut self.ranges, file, (counted, slot), range);
         self.blocks.release(&mut file.packing, place, len);
         self.finished.push(records, index);
         if !file.syncs.is_empty() || file.blocked > 0 {

@@ -1,9 +1,8 @@
-//! Mutations of the structure, one at a time; each turned at least one test here red: reserve: forget
-//! common -= 1, > share for >= share, forget held += 1; take: the chain stays;
-//! settle: forget common += 1, all to common, forget held -= count; free_chain: do not link to the
-//! free ones, only the last is freed; new: everything common,
-//! the last record is not free; available: without the common ones;
-//! is_beyond_share: also at the share.
+//! Mutations of the structure, one at a time; each turned at least one test here red: reserve:
+//! forget common -= 1, > share for >= share, forget held += 1; take: the chain stays; settle:
+//! forget common += 1, all to common, forget held -= count; free_chain: do not link to the free
+//! ones, only the last is freed; new: everything common, the last record is not free; available:
+//! without the common ones; is_beyond_share: also at the share.
 
 use std::{vec, vec::Vec};
 
