@@ -88,19 +88,32 @@ fn enter_several<R: Slots<u32>>(
 
 /// Counts a positional write out, after it was taken off its file's list.
 #[inline]
-pub(super) fn leave<R: Slots<u32>>(
+pub(super) fn leave<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &Records<Operation, O>,
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
-    (counted, slot): (Counted, u16),
-    (offset, end): (u64, u64),
+    (index, counted): (u32, Counted),
 ) {
     if !file.is_filtered {
         return;
     }
-    if counted == Counted::SEVERAL && narrow(offset, end).is_none() {
-        file.wide -= 1;
+    if counted == Counted::SEVERAL {
+        leave_several(ranges, file, operations.at(index));
     } else {
-        ranges.remove(counted, slot, (offset, end));
+        ranges.remove(counted);
     }
     file.is_filtered = !file.writes.is_empty();
+}
+
+/// What [`enter_several`] did is undone.
+#[cold]
+fn leave_several<R: Slots<u32>>(
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    write: &Operation,
+) {
+    match narrow(write.offset, write.end()) {
+        Some(granules) => ranges.remove_several(write.file, granules),
+        None => file.wide -= 1,
+    }
 }

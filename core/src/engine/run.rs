@@ -83,7 +83,9 @@ impl<S: Storage> Engine<S> {
         // Where data packed right behind the last piece would begin.
         let mut seam = self.blocks.place_at(place, skip + byte_count);
         let mut count = 1;
-        while is_continued && byte_count >= rest && count < most && after != NIL {
+        // Of a leader that goes in parts, the first part goes alone.
+        is_continued &= byte_count >= rest;
+        while is_continued && count < most && after != NIL {
             let operation = self.operations.records.at_mut(after);
             let (place, len) = (operation.place, operation.len);
             if byte_count + len > MAX_REQUEST_BYTES {
@@ -254,6 +256,7 @@ impl<S: Storage> Engine<S> {
         if file.writes.head != leader || file.is_filtered {
             return self.advance_singly(leader, byte_count);
         }
+        // No write on the list was ever counted in the filter, so each `result` is the length.
         let records = &mut self.operations.records;
         let mut left = byte_count;
         let mut unfinished = records.at(leader).run;
@@ -271,7 +274,6 @@ impl<S: Storage> Engine<S> {
             left -= rest;
             unfinished -= 1;
             operation.stage = Stage::Done;
-            operation.result = operation.len as i32;
             if !self.blocks.is_in_one_block(operation.place, operation.len) {
                 self.blocks.release(&mut file.packing, operation.place, operation.len);
             } else if operation.place.block == block {

@@ -140,9 +140,9 @@ impl<S: Storage> Engine<S> {
             write.stage = Stage::Done;
             let counted = Counted::from_i32(write.result);
             write.result = byte_count as i32;
-            let Operation { offset, links, len, place, file, .. } = *write;
+            let Operation { links, len, place, file, .. } = *write;
             self.in_flight -= 1;
-            return self.write_succeeded((index, links), (counted, file), (offset, len), place);
+            return self.write_succeeded((index, links), (counted, file), (place, len));
         }
         self.complete_otherwise(id, outcome);
     }
@@ -191,19 +191,14 @@ impl<S: Storage> Engine<S> {
             Ok(byte_count) => byte_count as i32,
             Err(errno) => -errno.number(),
         };
-        let Operation { token, offset, len, place, kind, file, flags, .. } = *record;
+        let Operation { token, len, place, kind, file, flags, .. } = *record;
         let slot = u32::from(file);
         let file = self.files.records.at_mut(slot);
         let records = &mut self.operations.records;
         match kind {
             Kind::Write => {
                 file.writes.remove(records, index);
-                order::leave(
-                    &mut self.ranges,
-                    file,
-                    (counted, slot as u16),
-                    (offset, offset + u64::from(len)),
-                );
+                order::leave(records, &mut self.ranges, file, (index, counted));
                 if flags & BLOCKED != 0 {
                     file.blocked -= 1;
                 }

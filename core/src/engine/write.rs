@@ -202,14 +202,12 @@ impl<S: Storage> Engine<S> {
         &mut self,
         (index, links): (u32, Links),
         (counted, slot): (Counted, u16),
-        (offset, len): (u64, u32),
-        place: Place,
+        (place, len): (Place, u32),
     ) {
         let file = self.files.records.at_mut(u32::from(slot));
         let records = &mut self.operations.records;
         file.writes.remove_linked(records, index, links);
-        let range = (offset, offset + u64::from(len));
-        order::leave(&mut self.ranges, file, (counted, slot), range);
+        order::leave(records, &mut self.ranges, file, (index, counted));
         self.blocks.release(&mut file.packing, place, len);
         self.finished.push(records, index);
         if !file.syncs.is_empty() || file.blocked > 0 {

@@ -86,14 +86,17 @@ impl<S: Slots<u32>> RangeFilter<S> {
             .fold(false, |is_taken, granule| self.count_in(self.bucket(file, granule)) | is_taken)
     }
 
-    /// Counts a range out that was counted in there.
+    /// Counts a range of one granule out that was counted in there.
     #[inline]
-    pub(crate) fn remove(&mut self, counted: Counted, file: u16, (offset, end): (u64, u64)) {
-        if counted == Counted::SEVERAL {
-            self.remove_several(file, (offset, end));
-        } else {
-            self.count_out(counted.0);
-        }
+    pub(crate) fn remove(&mut self, Counted(bucket): Counted) {
+        let count = self.buckets.at_mut(bucket);
+        debug_assert!(*count > 0, "a range was removed twice");
+        *count = count.wrapping_sub(1);
+    }
+
+    /// Counts the granules of a narrow range out.
+    pub(crate) fn remove_several(&mut self, file: u16, (first, last): (u64, u64)) {
+        (first..=last).for_each(|granule| self.remove(Counted(self.bucket(file, granule))));
     }
 
     #[inline]
@@ -101,19 +104,6 @@ impl<S: Slots<u32>> RangeFilter<S> {
         let count = self.buckets.at_mut(bucket);
         *count += 1;
         *count > 1
-    }
-
-    #[inline]
-    fn count_out(&mut self, bucket: u32) {
-        let count = self.buckets.at_mut(bucket);
-        debug_assert!(*count > 0, "a range was removed twice");
-        *count = count.wrapping_sub(1);
-    }
-
-    #[cold]
-    fn remove_several(&mut self, file: u16, (offset, end): (u64, u64)) {
-        let (first, last) = narrow(offset, end).unwrap_or((1, 0));
-        (first..=last).for_each(|granule| self.count_out(self.bucket(file, granule)));
     }
 }
 

@@ -31,7 +31,13 @@ impl<S: Slots<u32>> RangeFilter<S> {
 
     fn leave(&mut self, counted: Counted, Range { file, offset, end }: Range) {
         assert_eq!(Counted::from_i32(counted.to_i32()), counted);
-        self.remove(counted, file, (offset, end));
+        match counted {
+            Counted::SEVERAL => {
+                let granules = narrow(offset, end).expect("the ranges of this test are narrow");
+                self.remove_several(file, granules);
+            }
+            counted => self.remove(counted),
+        }
     }
 
     /// Whether a range that began now would be told that it may overlap another.
