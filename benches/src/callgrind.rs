@@ -11,19 +11,44 @@ use crate::Failure;
 /// Operations of the shorter and the longer run.
 const COUNTS: [u64; 2] = [20_000, 60_000];
 
+/// What of a child is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// What runs inside the functions whose path ends like this, calls included.
+    Within(&'static str),
+}
+
 /// Instructions per operation of the child `program` with `arguments` and the count as the last.
 ///
 /// # Errors
-/// valgrind is missing, or the child failed; the text says which and what to do.
-pub fn per_operation(program: &Path, arguments: &[&str]) -> Result<f64, Failure> {
+/// valgrind is missing, the child failed, or nothing was counted; the text says which and what to
+/// do.
+pub fn per_operation(program: &Path, arguments: &[&str], extent: Extent) -> Result<f64, Failure> {
     let [short, long] = COUNTS;
-    let difference = count(program, arguments, long)? - count(program, arguments, short)?;
+    let [less, more] =
+        [short, long].map(|operations| count(program, arguments, extent, operations));
+    let difference = more? - less?;
+    if difference <= 0.0 {
+        return Err(format!("nothing of {arguments:?} was counted ({extent:?})").into());
+    }
     Ok(difference / (long - short) as f64)
 }
 
-fn count(program: &Path, arguments: &[&str], operations: u64) -> Result<f64, Failure> {
+fn count(
+    program: &Path,
+    arguments: &[&str],
+    extent: Extent,
+    operations: u64,
+) -> Result<f64, Failure> {
+    let toggle = match extent {
+        Extent::Whole => None,
+        Extent::Within(function) => Some(format!("--toggle-collect=*::{function}")),
+    };
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(toggle)
         .arg(program)
         .args(arguments)
         .arg(operations.to_string())

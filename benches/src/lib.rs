@@ -12,10 +12,12 @@
 //! |---|---|
 //! | [`workload`] | the callers' loops that are measured |
 //! | [`callgrind`] | counting a child's instructions |
+//! | [`baseline`] | what they were when somebody last looked |
 //! | [`rounds`] | medians and ratios of interleaved rounds |
 //! | [`compare`] | jobs, children, checks and tables of the side-by-side harness |
 //! | [`contestants`] | what is compared: ours, by hand, and std |
 
+pub mod baseline;
 pub mod callgrind;
 pub mod compare;
 pub mod contestants;

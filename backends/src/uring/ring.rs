@@ -154,7 +154,11 @@ impl Ring {
         // Reads the tail once; its drop gives all entries back at once.
         for answer in self.uring.completion() {
             let id = RequestId::from_u64(answer.user_data());
-            engine.complete(id, outcome_from_raw(answer.result()));
+            // Told apart here, the common answer is never put together as an outcome.
+            match outcome_from_raw(answer.result()) {
+                Ok(byte_count) => engine.complete(id, Ok(byte_count)),
+                Err(errno) => engine.complete(id, Err(errno)),
+            }
         }
     }
 }

@@ -8,7 +8,10 @@ use super::{
     plan::{self, Plan},
     trial::{self, Entrant},
 };
-use crate::{Failure, callgrind};
+use crate::{
+    Failure,
+    callgrind::{self, Extent},
+};
 
 /// Operations of the first try.
 const FEW: u64 = 256;
@@ -119,7 +122,8 @@ fn best_job(plan: &Plan, entrant: &Entrant, wanted: Duration) -> Result<Job, Fai
 }
 
 fn instructions(entrant: &Entrant, job: &Job) -> Result<f64, Failure> {
-    callgrind::per_operation(&entrant.program, &["count", &serde_json::to_string(job)?])
+    let job = serde_json::to_string(job)?;
+    callgrind::per_operation(&entrant.program, &["count", &job], Extent::Whole)
 }
 
 /// Finds how many operations take about `wanted`. Returns the rate.

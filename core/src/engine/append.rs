@@ -41,22 +41,22 @@ impl<S: Storage> Engine<S> {
                 return self.append_inside_block(fd, data);
             }
         }
-        let Some(index) = self.operations.claim(&mut file.held) else {
+        if !self.operations.reserve(&mut file.held) {
             return Err(self.refuse_full());
-        };
+        }
         if self.blocks.extend(&mut file.chain, &mut file.packing, data, offset).is_none() {
-            self.operations.release(index, &mut file.held);
+            self.operations.settle(&mut file.held, 1);
             return Err(self.refuse_exhausted());
         }
         file.tail = offset + data.len() as u64;
         let token = self.next_token;
         self.next_token += 1;
         self.stats.bytes += data.len() as u64;
-        let records = &mut self.operations.records;
         let (len, links) = (data.len() as u32, file.appends.links_for_back());
         let name = (token, Kind::Append, fd.slot);
-        records.at_mut(index).begin(name, (offset, len), (links, Place::NONE));
-        file.appends.push_back_linked(records, index);
+        let (index, operation) = self.operations.take();
+        operation.begin(name, (offset, len), (links, Place::NONE));
+        file.appends.push_back_linked(&mut self.operations.records, index);
         mark(&mut self.ready, &mut file.is_ready, u32::from(fd.slot));
         Ok(token)
     }

@@ -43,14 +43,14 @@ impl<S: Storage> Engine<S> {
         if file.has_queued() {
             return Err(self.refuse_full());
         }
-        let Some(index) = self.operations.claim(&mut file.held) else {
+        if !self.operations.reserve(&mut file.held) {
             return Err(self.refuse_full());
-        };
+        }
         if end > file.write_end {
             file.write_end = end;
             file.tail = file.tail.max(end);
         }
-        self.execute(fd, Kind::Write, index, data, offset, executor)
+        self.execute(fd, Kind::Write, data, offset, executor)
     }
 
     /// [`Engine::submit_append`], executed before it returns.
@@ -79,11 +79,11 @@ impl<S: Storage> Engine<S> {
         if file.has_queued() {
             return Err(self.refuse_full());
         }
-        let Some(index) = self.operations.claim(&mut file.held) else {
+        if !self.operations.reserve(&mut file.held) {
             return Err(self.refuse_full());
-        };
+        }
         file.tail = offset + data.len() as u64;
-        self.execute(fd, Kind::Append, index, data, offset, executor)
+        self.execute(fd, Kind::Append, data, offset, executor)
     }
 
     /// [`Engine::submit_datasync`], executed before it returns.
@@ -102,13 +102,13 @@ impl<S: Storage> Engine<S> {
         Ok(token)
     }
 
-    /// Accepts the operation and executes it. Its record says success until proven otherwise.
-    #[inline]
+    /// Accepts the operation, for which a record is reserved, and executes it. The record says
+    /// success until proven otherwise.
+    #[inline(always)]
     fn execute<E: Executor>(
         &mut self,
         fd: IoFd,
         kind: Kind,
-        index: u32,
         data: &[u8],
         offset: u64,
         executor: &mut E,
@@ -117,7 +117,7 @@ impl<S: Storage> Engine<S> {
         self.next_token += 1;
         self.stats.bytes += data.len() as u64;
         self.stats.write_requests += 1;
-        let operation = self.operations.records.at_mut(index);
+        let (index, operation) = self.operations.take();
         operation.token = token;
         operation.result = data.len() as i32;
         operation.file = fd.slot;

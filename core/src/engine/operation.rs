@@ -34,6 +34,9 @@ pub(crate) enum Stage {
     Queued,
     /// With the executor; the leader of the run has the request.
     Sent,
+    /// A write that is with the executor in a request of its own: all of it, in one piece. Its
+    /// `run` and `vector` are set when the answer is anything but that it is written.
+    SentSingly,
     /// Was with the executor and goes out again at once.
     Again,
     /// Finished: on the completion queue.
@@ -70,8 +73,8 @@ pub struct Operation {
     pub(crate) place: Place,
     /// Operations in the request it leads, 0 if it leads none.
     pub(crate) run: u32,
-    /// What the completion will say, unless it fails: the length. Of a sync: the failure it will
-    /// report, or 0.
+    /// What the completion says. Until then, of an append: its length; of a sync: the failure it
+    /// will report, or 0; of a write on a file that is filtered: where the range filter counts it.
     pub(crate) result: i32,
     pub(crate) file: u16,
     pub(crate) vector: u16,
@@ -122,7 +125,6 @@ impl Operation {
         self.run = 0;
         self.result = len as i32;
         self.file = file;
-        self.vector = NO_VECTOR;
         self.kind = kind;
         self.stage = Stage::Queued;
         self.flags = 0;

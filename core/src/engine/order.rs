@@ -2,8 +2,8 @@
 //!
 //! Three tests, each cheaper than the next and nearly always the last one needed: whether the write
 //! begins where nothing was written yet (sequential writers pass), the range filter (random writers
-//! pass; it is filled when one is first needed), the operations themselves. A write that overlaps
-//! waits until it is its file's oldest.
+//! pass; it is filled when one is first needed), the operations themselves. The first two are in
+//! the submission itself. A write that overlaps waits until it is its file's oldest.
 //!
 //! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 moves forward. A write
 //! at 4096..8192 does not, its granule is taken, and the comparison finds it disjoint. A write at
@@ -14,52 +14,32 @@ use super::{file::OpenFile, operation::Operation};
 use crate::{
     Slots,
     table::{
-        range_filter::{RangeFilter, narrow},
+        range_filter::{Counted, RangeFilter, narrow},
         records::{NIL, Records},
     },
 };
 
-/// Whether `offset..end` overlaps an unfinished append or positional write of the file.
-#[inline]
-pub(super) fn overlaps<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &Records<Operation, O>,
+/// Counts the newest write of a file in, where that was not done yet, and says whether it overlaps
+/// one accepted earlier. To be asked only if it may.
+pub(super) fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &mut Records<Operation, O>,
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
 ) -> bool {
-    if !file.appends.is_empty() && offset < file.tail {
-        let stream_begin = operations.at(file.appends.head).offset;
-        if end > stream_begin {
-            return true;
+    let newest = file.writes.tail;
+    let Operation { offset, result, file: slot, .. } = *operations.at(newest);
+    let end = operations.at(newest).end();
+    if !file.is_filtered {
+        begin_filtering(operations, ranges, file);
+    } else if Counted::from_i32(result) == Counted::SEVERAL {
+        let had_wide = file.wide > 0;
+        let is_taken = enter_several(ranges, file, slot, (offset, end));
+        if !is_taken && !had_wide {
+            return false;
         }
     }
-    // Nothing was ever written there: the writer moves forward.
-    if offset >= file.write_end || file.writes.is_empty() {
-        return false;
-    }
-    overlaps_write(operations, ranges, file, slot, (offset, end))
-}
-
-#[inline(never)]
-fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &Records<Operation, O>,
-    ranges: &mut RangeFilter<R>,
-    file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
-) -> bool {
-    if !file.is_filtered {
-        begin_filtering(operations, ranges, file, slot);
-    }
-    if let Some(granules) = narrow(offset, end)
-        && file.wide == 0
-        && !ranges.is_taken(slot, granules)
-    {
-        return false;
-    }
     let mut index = file.writes.head;
-    while index != NIL {
+    while index != newest && index != NIL {
         let write = operations.at(index);
         if write.offset < end && offset < write.end() {
             return true;
@@ -71,70 +51,69 @@ fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
 
 /// The first write that does not move forward: from here until the file has no write left, the
 /// filter counts them all. Writers that only move forward never pay for it.
-#[cold]
 fn begin_filtering<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &Records<Operation, O>,
+    operations: &mut Records<Operation, O>,
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
-    slot: u16,
 ) {
     file.is_filtered = true;
     let mut index = file.writes.head;
     while index != NIL {
-        let write = operations.at(index);
-        enter_filter(ranges, file, slot, (write.offset, write.end()));
+        let write = operations.at_mut(index);
+        let range = (write.offset, write.end());
+        let (counted, _) = ranges.insert(write.file, range);
+        write.result = counted.to_i32();
+        if counted == Counted::SEVERAL {
+            enter_several(ranges, file, write.file, range);
+        }
         index = write.links.next;
     }
 }
 
-/// Counts a positional write in, before it is put on its file's list.
-#[inline]
-pub(super) fn enter<R: Slots<u32>>(
+/// Counts a range of several granules in. Says whether it is wide, or one of its granules taken.
+fn enter_several<R: Slots<u32>>(
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
     slot: u16,
     (offset, end): (u64, u64),
-) {
-    if file.is_filtered {
-        enter_filter(ranges, file, slot, (offset, end));
-    }
-}
-
-fn enter_filter<R: Slots<u32>>(
-    ranges: &mut RangeFilter<R>,
-    file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
-) {
+) -> bool {
     match narrow(offset, end) {
-        Some(granules) => ranges.insert(slot, granules),
-        None => file.wide += 1,
+        Some(granules) => ranges.insert_several(slot, granules),
+        None => {
+            file.wide += 1;
+            true
+        }
     }
 }
 
 /// Counts a positional write out, after it was taken off its file's list.
 #[inline]
-pub(super) fn leave<R: Slots<u32>>(
+pub(super) fn leave<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &Records<Operation, O>,
     ranges: &mut RangeFilter<R>,
     file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
+    (index, counted): (u32, Counted),
 ) {
-    if file.is_filtered {
-        leave_filter(ranges, file, slot, (offset, end));
+    if !file.is_filtered {
+        return;
     }
-}
-
-#[inline(never)]
-fn leave_filter<R: Slots<u32>>(
-    ranges: &mut RangeFilter<R>,
-    file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
-) {
-    match narrow(offset, end) {
-        Some(granules) => ranges.remove(slot, granules),
-        None => file.wide -= 1,
+    if counted == Counted::SEVERAL {
+        leave_several(ranges, file, operations.at(index));
+    } else {
+        ranges.remove(counted);
     }
     file.is_filtered = !file.writes.is_empty();
+}
+
+/// What [`enter_several`] did is undone.
+#[cold]
+fn leave_several<R: Slots<u32>>(
+    ranges: &mut RangeFilter<R>,
+    file: &mut OpenFile,
+    write: &Operation,
+) {
+    match narrow(write.offset, write.end()) {
+        Some(granules) => ranges.remove_several(write.file, granules),
+        None => file.wide -= 1,
+    }
 }

@@ -14,8 +14,9 @@
 use super::{
     Engine,
     executor::{Executor, Outcome},
-    operation::{CONTINUED, Stage},
+    operation::{CONTINUED, Operation, Stage},
     storage::Storage,
+    tail_block::is_aligned,
 };
 use crate::{
     FileSlot, Piece, Pieces, RequestId,
@@ -47,6 +48,22 @@ pub(super) struct Run {
 /// An answer, and to which request.
 type Answer = (RequestId, Outcome);
 
+/// Hands the request of one queued write, all of it in one piece, to the executor: what
+/// [`Engine::hand_over`] does, without what runs need.
+#[inline]
+#[allow(unsafe_code)]
+pub(super) fn hand_over_one<E: Executor>(
+    write: &Operation,
+    index: u32,
+    piece: Piece,
+    executor: &mut E,
+) -> Option<Answer> {
+    let id = write.request_id(index);
+    // SAFETY: as in `write_pieces`, and there is no array.
+    let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
+    executor.write(id, FileSlot(write.file), pieces, write.offset).map(|outcome| (id, outcome))
+}
+
 impl<S: Storage> Engine<S> {
     /// Assembles the request that `leader` leads: itself and those queued behind it that join it;
     /// or, if it goes out again, what is left of its run. All of them become `Sent`.
@@ -67,7 +84,9 @@ impl<S: Storage> Engine<S> {
         // Where data packed right behind the last piece would begin.
         let mut seam = self.blocks.place_at(place, skip + byte_count);
         let mut count = 1;
-        while is_continued && byte_count >= rest && count < most && after != NIL {
+        // Of a leader that goes in parts, the first part goes alone.
+        is_continued &= byte_count >= rest;
+        while is_continued && count < most && after != NIL {
             let operation = self.operations.records.at_mut(after);
             let (place, len) = (operation.place, operation.len);
             if byte_count + len > MAX_REQUEST_BYTES {
@@ -167,30 +186,6 @@ impl<S: Storage> Engine<S> {
         }
     }
 
-    /// Hands the request of one queued write, all of it in one piece, to the executor: what
-    /// [`Engine::assemble`] and [`Engine::hand_over`] do, without what runs need.
-    #[inline]
-    #[allow(unsafe_code)]
-    pub(super) fn hand_over_one<E: Executor>(
-        &mut self,
-        index: u32,
-        piece: Piece,
-        executor: &mut E,
-    ) -> Option<Answer> {
-        let write = self.operations.records.at_mut(index);
-        write.stage = Stage::Sent;
-        write.started_ns = self.now_ns;
-        write.run = 1;
-        self.in_flight += 1;
-        self.stats.write_requests += 1;
-        let id = write.request_id(index);
-        let (file, offset) = (FileSlot(write.file), write.offset);
-        // SAFETY: as in `write_pieces`, and there is no array.
-        let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
-        debug_assert!(self.is_aligned(file, pieces.as_raw(), offset), "{piece:?} at {offset}");
-        executor.write(id, file, pieces, offset).map(|outcome| (id, outcome))
-    }
-
     /// Hands an assembled request to the executor. `Some` is its answer, if it has one already.
     pub(super) fn hand_over<E: Executor>(
         &mut self,
@@ -228,7 +223,10 @@ impl<S: Storage> Engine<S> {
         // part of a block that has an owner. The array, if there is one, is claimed until the
         // request is answered.
         let pieces = unsafe { Pieces::new(raw, byte_count) };
-        debug_assert!(self.is_aligned(file, raw, offset), "{raw:?} at {offset}");
+        debug_assert!(
+            is_aligned(self.files.records.at(u32::from(file.0)), raw, offset),
+            "{raw:?} at {offset}"
+        );
         executor.write(id, file, pieces, offset)
     }
 
@@ -263,6 +261,7 @@ impl<S: Storage> Engine<S> {
         if file.writes.head != leader || file.is_filtered {
             return self.advance_singly(leader, byte_count);
         }
+        // No write on the list was ever counted in the filter, so each `result` is the length.
         let records = &mut self.operations.records;
         let mut left = byte_count;
         let mut unfinished = records.at(leader).run;

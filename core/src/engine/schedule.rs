@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Errno, FileSlot, RequestId,
-    table::{piece_table::NO_VECTOR, records::NIL},
+    table::{piece_table::NO_VECTOR, range_filter::Counted, records::NIL},
 };
 
 /// Polls in a row that may leave the next group to the caller's flush.
@@ -131,22 +131,20 @@ impl<S: Storage> Engine<S> {
     #[inline(always)]
     pub fn complete(&mut self, id: RequestId, outcome: Outcome) {
         let index = id.slot();
-        let Some(operation) = self.operations.records.at_bounded_mut(index) else {
-            return self.complete_otherwise(id, outcome);
-        };
-        let is_simple = operation.stage == Stage::Sent
-            && operation.run == 1
-            && operation.kind == Kind::Write
-            && operation.request_id(index) == id
-            && operation.vector == NO_VECTOR
-            && outcome == Ok(operation.len - operation.done);
-        if !is_simple {
-            return self.complete_otherwise(id, outcome);
+        if let Ok(byte_count) = outcome
+            && let Some(write) = self.operations.records.at_bounded_mut(index)
+            && write.stage == Stage::SentSingly
+            && write.request_id(index) == id
+            && write.len == byte_count
+        {
+            write.stage = Stage::Done;
+            let counted = Counted::from_i32(write.result);
+            write.result = byte_count as i32;
+            let Operation { links, len, place, file, .. } = *write;
+            self.in_flight -= 1;
+            return self.write_succeeded((index, links), (counted, file), (place, len));
         }
-        self.in_flight -= 1;
-        operation.stage = Stage::Done;
-        let write = *operation;
-        self.write_succeeded(index, write);
+        self.complete_otherwise(id, outcome);
     }
 
     /// The answer to anything but one write with success, or to nothing.
@@ -156,9 +154,12 @@ impl<S: Storage> Engine<S> {
             return self.stream_answered(id, stream, outcome);
         }
         let leader = id.slot();
-        let Some(operation) = self.operations.records.at_bounded(leader) else {
+        let Some(operation) = self.operations.records.at_bounded_mut(leader) else {
             return self.drop_stale();
         };
+        if operation.stage == Stage::SentSingly {
+            (operation.stage, operation.run, operation.vector) = (Stage::Sent, 1, NO_VECTOR);
+        }
         let is_awaited = operation.stage == Stage::Sent && operation.run > 0;
         if !is_awaited || operation.request_id(leader) != id {
             return self.drop_stale();
@@ -185,23 +186,19 @@ impl<S: Storage> Engine<S> {
         let record = self.operations.records.at_mut(index);
         record.stage = Stage::Done;
         record.run = 0;
+        let counted = Counted::from_i32(record.result);
         record.result = match result {
             Ok(byte_count) => byte_count as i32,
             Err(errno) => -errno.number(),
         };
-        let Operation { token, offset, len, place, kind, file, flags, .. } = *record;
+        let Operation { token, len, place, kind, file, flags, .. } = *record;
         let slot = u32::from(file);
         let file = self.files.records.at_mut(slot);
         let records = &mut self.operations.records;
         match kind {
             Kind::Write => {
                 file.writes.remove(records, index);
-                order::leave(
-                    &mut self.ranges,
-                    file,
-                    slot as u16,
-                    (offset, offset + u64::from(len)),
-                );
+                order::leave(records, &mut self.ranges, file, (index, counted));
                 if flags & BLOCKED != 0 {
                     file.blocked -= 1;
                 }

@@ -141,7 +141,7 @@ impl<S: Storage> Engine<S> {
         let mut index = list.head;
         while index != NIL {
             let operation = self.operations.records.at(index);
-            if operation.stage == Stage::Sent {
+            if matches!(operation.stage, Stage::Sent | Stage::SentSingly) {
                 let ns = operation.started_ns;
                 oldest = Some(oldest.map_or(ns, |known| known.min(ns)));
             }

@@ -40,8 +40,8 @@
 //! The file itself is longer than the stream by up to one byte less than the alignment, zeros,
 //! until it is closed; after a power cut a recovery finds these.
 
-use super::{Engine, run::Gathered, storage::Storage};
-use crate::{FileSlot, IoFd, Piece, StorageIoError};
+use super::{Engine, file::OpenFile, run::Gathered, storage::Storage};
+use crate::{IoFd, Piece, StorageIoError};
 
 impl<S: Storage> Engine<S> {
     /// The first append behind a tail that is inside a block: the chain begins with the bytes
@@ -96,11 +96,10 @@ impl<S: Storage> Engine<S> {
         debug_assert!(bytes.len() == byte_count as usize, "a part of the chain is missing");
         self.tail_blocks.fill(slot, bytes, file.mask + 1)
     }
+}
 
-    /// Whether a request is what its file's alignment asks for.
-    pub(super) fn is_aligned(&self, file: FileSlot, pieces: &[Piece], offset: u64) -> bool {
-        let mask = self.files.records.at(u32::from(file.0)).mask as usize;
-        let bits = pieces.iter().map(|piece| piece.base.addr() | piece.byte_count);
-        bits.fold(offset as usize, |all, bits| all | bits) & mask == 0
-    }
+/// Whether a request is what its file's alignment asks for.
+pub(super) fn is_aligned(file: &OpenFile, pieces: &[Piece], offset: u64) -> bool {
+    let bits = pieces.iter().map(|piece| piece.base.addr() | piece.byte_count);
+    bits.fold(offset as usize, |all, bits| all | bits) & file.mask as usize == 0
 }

@@ -9,12 +9,17 @@ use super::{
     admission::range_end,
     executor::{Executor, Outcome},
     failure::mark,
-    operation::{ALONE, BLOCKED, CONTINUED, Kind, Operation},
+    operation::{ALONE, BLOCKED, CONTINUED, Kind, Stage},
     order,
     retry::{Verdict, counted, judge},
+    run::hand_over_one,
     storage::Storage,
+    tail_block::is_aligned,
 };
-use crate::{Errno, IoFd, StorageIoError, table::records::NIL};
+use crate::{
+    Errno, IoFd, StorageIoError,
+    table::{buffer_ring::Place, list::Links, range_filter::Counted, records::NIL},
+};
 
 impl<S: Storage> Engine<S> {
     /// Accepts a write of `data` at `offset`; see
@@ -42,19 +47,17 @@ impl<S: Storage> Engine<S> {
         if end > file.tail && !file.appends.is_empty() {
             return Err(self.refuse_full());
         }
-        let Some(index) = self.operations.claim(&mut file.held) else {
+        if !self.operations.reserve(&mut file.held) {
             return Err(self.refuse_full());
-        };
+        }
         let Some(place) = self.blocks.place(&mut file.packing, &mut file.chain, data) else {
-            self.operations.release(index, &mut file.held);
+            self.operations.settle(&mut file.held, 1);
             return Err(self.refuse_exhausted());
         };
-        let records = &mut self.operations.records;
-        let range = (offset, end);
-        let overlaps = order::overlaps(records, &mut self.ranges, file, fd.slot, range);
+        // Where nothing was ever written nothing can be overlapped: the writer moves forward.
+        let mut may_overlap = offset < file.write_end && !file.writes.is_empty();
         // Nothing accepted before a sync is merged with what comes after it.
         let is_fenced = core::mem::take(&mut file.is_fenced);
-        order::enter(&mut self.ranges, file, fd.slot, range);
         if end > file.write_end {
             file.write_end = end;
             file.tail = file.tail.max(end);
@@ -64,24 +67,70 @@ impl<S: Storage> Engine<S> {
         self.stats.bytes += data.len() as u64;
         let (len, links) = (data.len() as u32, file.writes.links_for_back());
         let name = (token, Kind::Write, fd.slot);
-        records.at_mut(index).begin(name, (offset, len), (links, place));
+        let (index, operation) = self.operations.take();
+        operation.begin(name, (offset, len), (links, place));
+        if file.is_filtered {
+            let (counted, is_taken) = self.ranges.insert(fd.slot, (offset, end));
+            operation.result = counted.to_i32();
+            may_overlap = is_taken | (file.wide > 0);
+        }
+        let records = &mut self.operations.records;
         if let Some(before) = file.writes.push_back_linked(records, index)
             && before.end() == offset
             && !is_fenced
-            && !overlaps
             && before.flags & (BLOCKED | ALONE) == 0
         {
             before.flags |= CONTINUED;
-        }
-        if overlaps {
-            records.at_mut(index).flags = BLOCKED;
-            file.blocked += 1;
         }
         if file.write_next == NIL {
             file.write_next = index;
         }
         mark(&mut self.ready, &mut file.is_ready, u32::from(fd.slot));
+        // Calls that nothing follows, so that the common way keeps its registers.
+        if may_overlap {
+            return Ok(self.compare_with_writes(u32::from(fd.slot), token));
+        }
+        if !file.appends.is_empty() {
+            return Ok(self.compare_with_appends(u32::from(fd.slot), token));
+        }
         Ok(token)
+    }
+
+    /// The newest write may overlap another: if it does, it waits. Returns its token.
+    #[cold]
+    fn compare_with_writes(&mut self, slot: u32, token: u64) -> u64 {
+        let file = self.files.records.at_mut(slot);
+        if order::overlaps_write(&mut self.operations.records, &mut self.ranges, file) {
+            self.block_newest(slot);
+            return token;
+        }
+        self.compare_with_appends(slot, token)
+    }
+
+    /// The same for the appends: they are one range up to the tail, and while there are some no
+    /// write ends beyond it.
+    #[cold]
+    fn compare_with_appends(&mut self, slot: u32, token: u64) -> u64 {
+        let file = self.files.records.at(slot);
+        if !file.appends.is_empty() {
+            let stream_begin = self.operations.records.at(file.appends.head).offset;
+            if self.operations.records.at(file.writes.tail).end() > stream_begin {
+                self.block_newest(slot);
+            }
+        }
+        token
+    }
+
+    /// The newest write waits until it is its file's oldest, and is merged with none.
+    fn block_newest(&mut self, slot: u32) {
+        let file = self.files.records.at_mut(slot);
+        file.blocked += 1;
+        let newest = self.operations.records.at_mut(file.writes.tail);
+        newest.flags = BLOCKED;
+        let before = newest.links.prev;
+        if file.writes.head != file.writes.tail {
+            self.operations.records.at_mut(before).flags &= !CONTINUED;
+        }
     }
 
     /// Starts the file's writes that may run now.
@@ -94,12 +143,21 @@ impl<S: Storage> Engine<S> {
                 self.mark_ready(slot);
                 break;
             }
-            let write = self.operations.records.at(index);
+            let write = self.operations.records.at_mut(index);
             let (outcome, after) = if write.flags & (BLOCKED | CONTINUED) == 0
                 && let Some(piece) = self.blocks.whole(write.place, write.len)
             {
                 let after = write.links.next;
-                (self.hand_over_one(index, piece, executor), after)
+                debug_assert!(
+                    is_aligned(self.files.records.at(slot), &[piece], write.offset),
+                    "{piece:?} at {}",
+                    write.offset
+                );
+                write.stage = Stage::SentSingly;
+                write.started_ns = self.now_ns;
+                self.in_flight += 1;
+                self.stats.write_requests += 1;
+                (hand_over_one(write, index, piece, executor), after)
             } else if write.has(BLOCKED) {
                 index = write.links.next;
                 continue;
@@ -149,16 +207,20 @@ impl<S: Storage> Engine<S> {
 
     /// The request of one write was answered with success. Its record is `Done` already.
     #[inline(always)]
-    pub(super) fn write_succeeded(&mut self, index: u32, write: Operation) {
-        let slot = u32::from(write.file);
-        let file = self.files.records.at_mut(slot);
+    pub(super) fn write_succeeded(
+        &mut self,
+        (index, links): (u32, Links),
+        (counted, slot): (Counted, u16),
+        (place, len): (Place, u32),
+    ) {
+        let file = self.files.records.at_mut(u32::from(slot));
         let records = &mut self.operations.records;
-        file.writes.remove_linked(records, index, write.links);
-        order::leave(&mut self.ranges, file, write.file, (write.offset, write.end()));
-        self.blocks.release(&mut file.packing, write.place, write.len);
+        file.writes.remove_linked(records, index, links);
+        order::leave(records, &mut self.ranges, file, (index, counted));
+        self.blocks.release(&mut file.packing, place, len);
         self.finished.push(records, index);
         if !file.syncs.is_empty() || file.blocked > 0 {
-            self.something_ended(slot);
+            self.something_ended(u32::from(slot));
         }
     }
 

@@ -13,7 +13,8 @@
 //! three fresh blocks, linked, and leaves 4 bytes of the third for the next.
 //!
 //! Invariants: a block on no file's account is free; `references` counts the operations with bytes
-//! in the block; an open block with no references has `fill == 0`; `at < block_bytes`.
+//! in the block, in its record or, while it is open, in the `Packing` that has it open; an open
+//! block with no references has `fill == 0`; `at < block_bytes`.
 //!
 //! # Safety
 //! Rust never holds a reference to the blocks' bytes beyond one call: the kernel reads them while
@@ -53,16 +54,18 @@ impl Node for Block {
     }
 }
 
-/// What one file has of the ring: its open block, how far that is filled, how many blocks it holds.
+/// What one file has of the ring: its open block, how far that is filled and by how many
+/// operations, how many blocks it holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packing {
     open: u32,
     fill: u32,
+    references: u32,
     held: u32,
 }
 
 impl Packing {
-    pub(crate) const EMPTY: Self = Self { open: NIL, fill: 0, held: 0 };
+    pub(crate) const EMPTY: Self = Self { open: NIL, fill: 0, references: 0, held: 0 };
 }
 
 /// Where an operation's data begins.
@@ -167,7 +170,7 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     fn fill(&mut self, packing: &mut Packing, data: &[u8]) -> Option<()> {
         self.copy(Place { block: packing.open, at: packing.fill }, data)?;
         packing.fill += data.len() as u32;
-        self.blocks.records.at_mut(packing.open).references += 1;
+        packing.references += 1;
         Some(())
     }
 
@@ -192,11 +195,11 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
             let block = self.take(packing)?;
             if first.is_none() {
                 first = Some(Place { block, at: 0 });
-                self.close(packing);
             } else {
                 self.blocks.records.at_mut(packing.open).links.next = block;
             }
-            (packing.open, packing.fill) = (block, 0);
+            self.close(packing);
+            packing.open = block;
             let part = rest.len().min(self.block_bytes as usize);
             let (head, tail) = rest.split_at_checked(part)?;
             self.fill(packing, head)?;
@@ -249,9 +252,15 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     /// Ends the use of the open block for packing; it is free at once if nothing refers to it.
     pub(crate) fn close(&mut self, packing: &mut Packing) {
         let open = core::mem::replace(&mut packing.open, NIL);
+        let references = core::mem::take(&mut packing.references);
         packing.fill = 0;
-        if open != NIL && self.blocks.records.at(open).references == 0 {
+        if open == NIL {
+            return;
+        }
+        if references == 0 {
             self.give_back(packing, open);
+        } else {
+            self.blocks.records.at_mut(open).references = references;
         }
     }
 
@@ -270,7 +279,8 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         let mut block = place.block;
         let mut beyond = u64::from(place.at) + u64::from(len);
         loop {
-            let next = self.release_references(packing, block, 1);
+            let next = self.blocks.records.at(block).links.next;
+            self.release_references(packing, block, 1);
             if beyond <= u64::from(self.block_bytes) {
                 return;
             }
@@ -285,27 +295,24 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         place.at as u64 + len as u64 <= self.block_bytes as u64
     }
 
-    /// Gives back `count` references to one block, and returns the next block of its chain.
+    /// Gives back `count` references to one block.
     #[inline(always)]
-    pub(crate) fn release_references(
-        &mut self,
-        packing: &mut Packing,
-        block: u32,
-        count: u32,
-    ) -> u32 {
+    pub(crate) fn release_references(&mut self, packing: &mut Packing, block: u32, count: u32) {
+        if block == packing.open {
+            debug_assert!(packing.references >= count, "a block was given back twice");
+            packing.references = packing.references.wrapping_sub(count);
+            if packing.references == 0 {
+                packing.fill = 0;
+                self.close_beyond_share(packing);
+            }
+            return;
+        }
         let record = self.blocks.records.at_mut(block);
-        let next = record.links.next;
         debug_assert!(record.references >= count, "a block was given back twice");
         record.references = record.references.wrapping_sub(count);
         if record.references == 0 {
-            if block == packing.open {
-                packing.fill = 0;
-                self.close_beyond_share(packing);
-            } else {
-                self.give_back(packing, block);
-            }
+            self.give_back(packing, block);
         }
-        next
     }
 
     /// All of an operation's data, if it lies in one block.

@@ -18,6 +18,27 @@ const GRANULE_SHIFT: u32 = 14;
 /// Most granules that a counted range touches.
 const NARROW_GRANULES: u64 = 4;
 
+/// Where a range is counted: a bucket, or [`Counted::SEVERAL`]. Kept by whoever will count it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted(u32);
+
+impl Counted {
+    /// In the buckets of several granules, or nowhere because it is wide: found again by the range.
+    pub(crate) const SEVERAL: Self = Self(u32::MAX);
+
+    /// As a number that a record can keep.
+    #[inline]
+    pub(crate) const fn to_i32(self) -> i32 {
+        self.0 as i32
+    }
+
+    /// From that number.
+    #[inline]
+    pub(crate) const fn from_i32(number: i32) -> Self {
+        Self(number as u32)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct RangeFilter<S> {
     buckets: Records<u32, S>,
@@ -47,45 +68,42 @@ impl<S: Slots<u32>> RangeFilter<S> {
         (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as u32
     }
 
+    /// Counts a range of one granule in. Says where, and whether the bucket was taken: then it may
+    /// overlap a range that is counted already. A longer range is not counted; it may overlap.
     #[inline]
-    pub(crate) fn is_taken(&self, file: u16, (first, last): (u64, u64)) -> bool {
-        let mut granule = first;
-        loop {
-            if *self.buckets.at(self.bucket(file, granule)) != 0 {
-                return true;
-            }
-            if granule >= last {
-                return false;
-            }
-            granule += 1;
+    pub(crate) fn insert(&mut self, file: u16, (offset, end): (u64, u64)) -> (Counted, bool) {
+        let granule = offset >> GRANULE_SHIFT;
+        if granule != end.wrapping_sub(1) >> GRANULE_SHIFT {
+            return (Counted::SEVERAL, true);
         }
+        let bucket = self.bucket(file, granule);
+        (Counted(bucket), self.count_in(bucket))
+    }
+
+    /// Counts the granules of a narrow range in. Says whether one of its buckets was taken.
+    pub(crate) fn insert_several(&mut self, file: u16, (first, last): (u64, u64)) -> bool {
+        (first..=last)
+            .fold(false, |is_taken, granule| self.count_in(self.bucket(file, granule)) | is_taken)
+    }
+
+    /// Counts a range of one granule out that was counted in there.
+    #[inline]
+    pub(crate) fn remove(&mut self, Counted(bucket): Counted) {
+        let count = self.buckets.at_mut(bucket);
+        debug_assert!(*count > 0, "a range was removed twice");
+        *count = count.wrapping_sub(1);
+    }
+
+    /// Counts the granules of a narrow range out.
+    pub(crate) fn remove_several(&mut self, file: u16, (first, last): (u64, u64)) {
+        (first..=last).for_each(|granule| self.remove(Counted(self.bucket(file, granule))));
     }
 
     #[inline]
-    pub(crate) fn insert(&mut self, file: u16, (first, last): (u64, u64)) {
-        let mut granule = first;
-        loop {
-            *self.buckets.at_mut(self.bucket(file, granule)) += 1;
-            if granule >= last {
-                return;
-            }
-            granule += 1;
-        }
-    }
-
-    #[inline]
-    pub(crate) fn remove(&mut self, file: u16, (first, last): (u64, u64)) {
-        let mut granule = first;
-        loop {
-            let bucket = self.bucket(file, granule);
-            let count = self.buckets.at_mut(bucket);
-            debug_assert!(*count > 0, "a range was removed twice");
-            *count = count.saturating_sub(1);
-            if granule >= last {
-                return;
-            }
-            granule += 1;
-        }
+    fn count_in(&mut self, bucket: u32) -> bool {
+        let count = self.buckets.at_mut(bucket);
+        *count += 1;
+        *count > 1
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Slab`]: which records are free, and how many each file may still take.
 //!
-//! Free records form a chain through their `next` link. Records never used yet are not on it: they
-//! are handed out in order, once the chain is empty.
+//! Free records form a chain through their `next` link, at first in the order of their indices.
+//! What was given back last is handed out first.
 //!
 //! Shares: of `count` records, `share` are set aside for each file. A file within its share takes
 //! from what was set aside for it; above that it takes from `common`. Worked example with 2 files,
@@ -20,16 +20,20 @@ use crate::Slots;
 pub(crate) struct Slab<T, S> {
     pub(crate) records: Records<T, S>,
     free: u32,
-    fresh: u32,
     share: u32,
     common: u32,
 }
 
 impl<T: Node, S: Slots<T>> Slab<T, S> {
     /// All records free, `share` of them for each of `file_count` files, the rest common.
-    pub(crate) fn new(records: Records<T, S>, share: u32, file_count: u32) -> Self {
+    pub(crate) fn new(mut records: Records<T, S>, share: u32, file_count: u32) -> Self {
         let common = records.count().saturating_sub(share.saturating_mul(file_count));
-        Self { records, free: NIL, fresh: 0, share, common }
+        let mut free = NIL;
+        for index in (0..records.count()).rev() {
+            records.at_mut(index).links_mut().next = free;
+            free = index;
+        }
+        Self { records, free, share, common }
     }
 
     /// Whether a file that holds `held` has some of the common ones.
@@ -47,25 +51,30 @@ impl<T: Node, S: Slots<T>> Slab<T, S> {
     /// Takes one record for the file that holds `held` so far.
     #[inline]
     pub(crate) fn claim(&mut self, held: &mut u32) -> Option<u32> {
+        if self.reserve(held) { Some(self.take().0) } else { None }
+    }
+
+    /// Puts one record on the account of the file that holds `held` so far. It must be taken with
+    /// [`Slab::take`], or given back with [`Slab::settle`].
+    #[inline]
+    pub(crate) fn reserve(&mut self, held: &mut u32) -> bool {
         if *held >= self.share {
             if self.common == 0 {
-                return None;
+                return false;
             }
             self.common -= 1;
         }
-        let index = if self.free != NIL {
-            let index = self.free;
-            self.free = self.records.at(index).links().next;
-            index
-        } else if self.fresh < self.records.count() {
-            self.fresh += 1;
-            self.fresh - 1
-        } else {
-            debug_assert!(false, "shares promise more records than there are");
-            return None;
-        };
         *held += 1;
-        Some(index)
+        true
+    }
+
+    /// Takes a record that was reserved.
+    #[inline]
+    pub(crate) fn take(&mut self) -> (u32, &mut T) {
+        let index = self.free;
+        let record = self.records.at_mut(index);
+        self.free = record.links().next;
+        (index, record)
     }
 
     /// Settles the account of `count` records that their file gives back; the records themselves

@@ -27,6 +27,14 @@ use crate::{
 };
 use model::{State, bytes_of};
 
+impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
+    /// Operations of a file with bytes in one of its blocks.
+    fn references(&self, packing: &Packing, block: u32) -> u32 {
+        let record = self.blocks.records.at(block);
+        if packing.open == block { packing.references } else { record.references }
+    }
+}
+
 /// One thing done to the ring, mostly by the file with the number that comes first.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Operation {
@@ -142,7 +150,7 @@ fn the_worked_example_of_the_header_is_true() {
         let places = state.model[0].writes.iter().map(|write| (write.place.block, write.place.at));
         places.collect::<Vec<_>>()
     };
-    let references = |state: &State<5>, block| state.ring.blocks.records.at(block).references;
+    let references = |state: &State<5>, block| state.ring.references(&state.packings[0], block);
     for byte_count in [5, 5, 2] {
         assert_eq!(state.step(Operation::Place(0, byte_count)), Step::Changed);
     }
@@ -152,7 +160,7 @@ fn the_worked_example_of_the_header_is_true() {
     assert_eq!(state.held(), [1], "block 0 is free");
     state.step(Operation::Release(0, 0));
     state.step(Operation::Release(0, 0));
-    let Packing { open, fill, held } = state.packings[0];
+    let Packing { open, fill, held, .. } = state.packings[0];
     assert_eq!((open, fill, held), (1, 0, 1), "block 1 is filled from its start again");
     state.step(Operation::Place(0, 20));
     assert_eq!((state.packings[0].fill, state.packings[0].held), (4, 3));

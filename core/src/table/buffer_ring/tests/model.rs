@@ -362,7 +362,7 @@ impl<const N: usize> State<N> {
             let expected = (open, fill as u32, held[file]);
             assert_eq!((packing.open, packing.fill, packing.held), expected);
             for (block, references) in self.model[file].write_blocks() {
-                assert_eq!(self.ring.blocks.records.at(block).references, references);
+                assert_eq!(self.ring.references(packing, block), references);
                 assert!(references > 0 || (block == open && fill == 0), "held for nothing");
             }
             let is_idle = self.unfinished(file) == (0, 0);
