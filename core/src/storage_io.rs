@@ -25,9 +25,10 @@ pub trait StorageIo: Send {
     ///
     /// # Errors
     /// The file is closed again. `QueueFull`: the table is full. `Io(EINVAL)`: a pipe, socket or
-    /// directory; or O_DIRECT with an alignment above a page or a block of the engine, or none. `Io(EBADF)`: not open for writing;
-    /// or O_DIRECT, not open for reading, and the tail is inside a block. `Io(EBUSY)`: the same file is registered.
-    /// `Io` with another error: asking about the file failed. `Closed`: after shutdown.
+    /// directory; or O_DIRECT with an alignment above a page or a block of the engine, or none.
+    /// `Io(EBADF)`: not open for writing; or O_DIRECT, not open for reading, and the tail is inside
+    /// a block. `Io(EBUSY)`: the same file is registered. `Io` with another error: asking about the
+    /// file failed. `Closed`: after shutdown.
     fn register_fd(&mut self, file: Self::File) -> Result<IoFd, StorageIoError>;
 
     /// Finishes what was accepted on the file, then closes it. Cold path: may block, for at most
@@ -47,8 +48,9 @@ pub trait StorageIo: Send {
     ///
     /// # Errors
     /// `QueueFull`, `BufferExhausted`: later. `Io(EMSGSIZE)`: longer than `max_write()`.
-    /// `Io(EFBIG)`: ends beyond `i64::MAX`. `Io(EINVAL)`: offset `u64::MAX`; or offset or
-    /// length is no multiple of the file's alignment. `Io` with the error that failed the file. `BadFd`. `Closed`.
+    /// `Io(EFBIG)`: ends beyond `i64::MAX`. `Io(EINVAL)`: offset `u64::MAX`; or offset or length is
+    /// no multiple of the file's alignment. `Io` with the error that failed the file. `BadFd`.
+    /// `Closed`.
     fn submit_write(&mut self, fd: IoFd, data: &[u8], offset: u64) -> Result<u64, StorageIoError>;
 
     /// Writes `data` at the file's tail and moves the tail. The slice is free when this returns.

@@ -1,24 +1,25 @@
-//! Files opened with O_DIRECT: every guarantee, with appends of any length, and never a byte of what
-//! is there lost to the padding of the block in which they end.
+//! Files opened with O_DIRECT: every guarantee, with appends of any length, and never a byte of
+//! what is there lost to the padding of the block in which they end.
 //!
 //! The scripted disk has an alignment of 512, refuses to see a request that is not aligned, and
 //! compares the bytes of each request when it ends with those that were handed over.
 //!
 //! # Mutations
-//! See `MUTATIONS.md` for how. Each of these in `core/src/engine` turned tests here red:
+//! Each of these turned tests here red; paths are in `core/src/engine` unless they say more:
 //!
 //! | removed | file |
 //! |---|---|
 //! | nothing before the tail is brought along (zeros instead) | `tail_block.rs` |
 //! | the tail block is padded with what it held before | `table/tail_blocks.rs` |
 //! | the next request does not wait for one that ends inside a block | `stream.rs` |
-//! | the last block goes out from the chain, not from a copy | `stream.rs` |
+//! | the last block goes out from the chain, not from a copy | `tail_block.rs` |
 //! | the tail block is not put back after a failure | `append.rs` |
 //! | the chain is shortened beyond where the oldest append begins | `stream.rs` |
 //! | short results count from where the stream begins, not the block | `stream.rs` |
 //! | parts of a block count as progress | `retry.rs` |
 //! | positional writes are not checked | `write.rs` |
-//! | what is sent ends where the stream does, without the padding | `stream.rs` |
+//! | the padding does not count as sent | `stream.rs` |
+//! | `can_accept` forgets what an append brings along | `status.rs` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
@@ -244,6 +245,19 @@ fn what_begins_inside_a_block_waits_for_the_request_that_ends_there() {
     assert_eq!(writes(&s)[2..], [(1_536, 512)], "the block again, with what was packed behind it");
     let expected = [vec![1; 1_024], vec![2; 700], vec![3; 100], vec![4; 100]].concat();
     assert!(s.fixture.read("file").starts_with(&expected));
+}
+
+#[test]
+fn it_waits_though_a_second_request_might_fly() {
+    let (mut s, fd) = scripted(PAGES);
+    s.fixture.disk.script(Rule::once("file", Of::Writes, Action::Hang));
+    s.append(fd, &[1; 700]).unwrap();
+    s.io.flush().unwrap();
+    s.append(fd, &[2; 324]).unwrap();
+    assert_eq!(s.io.flush(), Ok(0), "its block is on its way");
+    s.fixture.disk.release(Action::Complete);
+    s.drain();
+    assert_eq!(writes(&s), [(0, 1_024), (512, 512)]);
 }
 
 #[test]

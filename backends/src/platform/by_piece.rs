@@ -1,5 +1,5 @@
-//! Where the system is not Linux: a vectored write as one piece after the other, and files that take
-//! bytes anywhere.
+//! Where the system is not Linux: a vectored write as one piece after the other, and files that
+//! take bytes anywhere.
 //!
 //! # Safety
 //! Turns a piece into a slice for the length of one call, as its caller promised.

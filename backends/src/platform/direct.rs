@@ -21,8 +21,8 @@ use crate::error::errno_of;
 /// two), a page where it says nothing.
 ///
 /// # Errors
-/// EINVAL: the file does not take O_DIRECT (an alignment of 0), or asks for more than a page, or for
-/// no power of two. Others of the calls.
+/// EINVAL: the file does not take O_DIRECT (an alignment of 0), or asks for more than a page, or
+/// for no power of two. Others of the calls.
 pub(crate) fn alignment(file: &File) -> Result<u32, Errno> {
     let mut answer = MaybeUninit::<libc::statx>::zeroed();
     let (flags, mask) = (libc::AT_EMPTY_PATH, libc::STATX_DIOALIGN);

@@ -258,8 +258,8 @@ impl SimDisk {
 }
 
 impl SimFile {
-    /// The same, opened as with O_DIRECT: the disk answers EINVAL to a write whose offset, length or
-    /// memory is no multiple of `alignment`, a power of two.
+    /// The same, opened as with O_DIRECT: the disk answers EINVAL to a write whose offset, length
+    /// or memory is no multiple of `alignment`, a power of two.
     #[must_use]
     pub fn direct(self, alignment: u32) -> Self {
         Self { alignment, ..self }

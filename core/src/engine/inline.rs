@@ -3,8 +3,8 @@
 //! For an executor that always answers at once. The data goes from the caller's slice straight to
 //! the executor: no copy and no block. Admission, the meaning of answers, failure and delivery are
 //! the ones of the queued forms. While a file has unfinished operations of the queued form, the
-//! inline forms are refused with `QueueFull`; of a file with an alignment always, with `Io(EINVAL)`:
-//! a caller's slice is aligned by chance only.
+//! inline forms are refused with `QueueFull`; of a file with an alignment always, with
+//! `Io(EINVAL)`: a caller's slice is aligned by chance only.
 
 use super::{
     Engine,

@@ -69,7 +69,8 @@ impl<S: Storage> Engine<S> {
     }
 
     /// Adds the block in which the stream's request ends, inside of it, at `end`: a copy of what is
-    /// before that, and zeros. `false` if the request has no room for it: then it goes with the next.
+    /// before that, and zeros. `false` if the request has no room for it: then it goes with the
+    /// next.
     #[cold]
     pub(super) fn push_tail_block(&mut self, gathered: &mut Gathered, slot: u32, end: u64) -> bool {
         match self.fill_tail_block(slot, end) {

@@ -36,6 +36,9 @@
 //! | cancelling behind a failed append | `stream.rs` | 41 | a lost record |
 //! | failures noted for the datasync | `failure.rs` | 1 | a hidden failure |
 //!
+//! With files opened with O_DIRECT: zeros instead of the bytes before the tail (`tail_block.rs`,
+//! seed 0), two requests that write one block (`stream.rs`, seed 4); both lost a record.
+//!
 //! The disk by itself, in `backends/src/sim/disk/tests.rs`, shows that two overlapping data-syncs
 //! of one open file get one error and one false success between them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
