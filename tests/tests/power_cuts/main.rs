@@ -169,7 +169,8 @@ fn keeps_promises<M: Mode>(file_system: FileSystem) {
     let unsynced = unsynced.losing_cuts(control_cuts, Cache::Honest, seed);
     println!(
         "| {} | {} | {} datasyncs, {} recycled, {} requests | {cuts} cuts | {} records \
-         promised, {} found, {} lost | controls: {unsynced} of {control_cuts} cuts lose without a datasync, {lying} on a \
+         promised, {} found, {} lost | controls: {unsynced} of {control_cuts} cuts lose \
+         without a datasync, {lying} on a \
          device that lies |",
         file_system.name(),
         M::NAME,
