@@ -4,11 +4,11 @@
 //! # Mutations
 //! | removed | red |
 //! |---|---|
-//! | the seal in the checksum of a fragment | all tests named after an old record |
-//! | the sequence in the seal | the same |
-//! | the comparison of a header's sequence with the name | the test of a header |
-//! | the comparison of records and fragments before | the test of a gap |
-//! | the bit that is always set | the test of zeros |
+//! | the seal in the checksum of a fragment | an old record, many lives |
+//! | the sequence in the seal | an old record, many lives, no two seals |
+//! | the comparison of a header's sequence with the name | the former header, many lives |
+//! | the comparison of records and fragments before | a gap |
+//! | the bit that is always set | zeros |
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -9,19 +9,22 @@ use std::{collections::VecDeque, fs::File, path::Path, path::PathBuf};
 
 use ringzero::{prepare_segment, recycle_segment};
 use ringzero_core::{IoFd, StorageIo, StorageIoExt};
+use ringzero_tests::random::bytes;
 
 use crate::{
     check::Found,
     format::{HEADER_BYTES, Header, Scanner, Step},
-    stream::{byte_count, fragments, record},
+    stream::{byte_count, fragments},
     workload::{Meaning, Promised, RECORDS_PER_GROUP, Workload},
 };
 
 /// Stands for the chain where other files have their number.
 pub(crate) const CHAIN: u64 = 1 << 20;
 const SEGMENTS: usize = 3;
-/// Room for the longest record, and small enough to be recycled often.
-const SEGMENT_BYTES: u64 = 96 << 10;
+/// Small enough to be recycled often.
+const SEGMENT_BYTES: u64 = 32 << 10;
+/// The same for all records, so that one of a former life begins wherever the new ones end.
+const RECORD_BYTES: usize = 1_000;
 const LOG: u64 = 0xC4A1;
 
 /// From `position` of the device's log on, records before `record_count` may be gone.
@@ -40,6 +43,10 @@ pub(crate) struct Chain {
     fragment_count: u64,
 }
 
+fn record(number: u64) -> Vec<u8> {
+    bytes(CHAIN << 32 | number, 0, RECORD_BYTES)
+}
+
 fn path(root: &Path, sequence: u32) -> PathBuf {
     root.join(format!("{sequence:08}.seg"))
 }
@@ -55,7 +62,7 @@ impl<B: StorageIo<File = File> + StorageIoExt<File = File>> Workload<'_, B> {
     pub(crate) fn write_chain_group(&mut self, chain: &mut Chain) {
         let count = 1 + self.random.below(RECORDS_PER_GROUP);
         for _ in 0..count {
-            let record = record(CHAIN, chain.record_count);
+            let record = record(chain.record_count);
             if self.io.room(chain.fd).expect("a file") < byte_count(&record) {
                 self.switch(chain);
             }
@@ -158,7 +165,7 @@ pub(crate) fn look_for_chain(root: &Path, promised: u64, released: u64) -> Resul
             payload.extend_from_slice(chunk);
             if part.ends_record() {
                 let number = scanner.record_count() - 1;
-                if std::mem::take(&mut payload) != record(CHAIN, number) {
+                if std::mem::take(&mut payload) != record(number) {
                     return Err(format!("something foreign in segment {sequence}: {number}"));
                 }
             }

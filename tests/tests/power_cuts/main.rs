@@ -23,9 +23,14 @@
 //! | its limit for syncs that share a call (`sync.token > barrier`) | cuts 1 to 18, uring |
 //! | a data-sync answers for those it did not fly for | cut 0, uring |
 //! | the tail is one byte too low, inline | cut 0, sync |
+//! | the wait for the last datasync of a segment before the next | cuts 1 to 9, sync and uring |
+//! | the sync of a new segment before its rename | cuts 2 to 19, sync |
+//! | the seal in the checksums of the chain | cut 0 of every file system, sync |
 //!
 //! Not seen: fdatasync instead of fsync as the first data-sync of a file. On Linux the two differ
-//! in times and permissions only, which no record needs. With the sync backend nothing waits, so it
+//! in times and permissions only, which no record needs. The sync of the folder after a segment was
+//! renamed: the first data-sync of the renamed file commits the rename too, on these file systems;
+//! POSIX does not say so. With the sync backend nothing waits, so it
 //! has no barrier to remove.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
@@ -163,8 +168,9 @@ fn keeps_promises<M: Mode>(file_system: FileSystem) {
     let unsynced = unsynced.expect("it was possible a moment ago");
     let unsynced = unsynced.losing_cuts(control_cuts, Cache::Honest, seed);
     println!(
-        "| {} | {} | {} datasyncs, {} recycled, {} requests | {cuts} cuts | {} records promised, {} found, {} \
-         lost | controls: {unsynced} of {control_cuts} cuts lose without a datasync, {lying} on a \
+        "| {} | {} | {} datasyncs, {} recycled, {} requests | {cuts} cuts | {} records \
+         promised, {} found, {} lost | controls: {unsynced} of {control_cuts} cuts lose \
+         without a datasync, {lying} on a \
          device that lies |",
         file_system.name(),
         M::NAME,

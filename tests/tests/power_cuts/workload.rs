@@ -1,5 +1,6 @@
 //! What is written while the device logs: a log that grows, segments of a fixed length, and a chain
-//! of segments that are recycled, through one backend, in groups of records, each with one datasync; and what was promised when.
+//! of segments that are recycled, through one backend, in groups of records, each with a datasync;
+//! and what was promised when.
 //!
 //! A file is created, written with zeros if it is a segment, synced, and its folder synced, before
 //! anything of it counts: directory entries are the caller's duty (guarantee 16).
