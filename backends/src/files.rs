@@ -31,6 +31,7 @@ pub(crate) struct Entry {
     file: File,
     identity: Identity,
     rw_flags: i32,
+    durable_flags: i32,
 }
 
 impl Entry {
@@ -45,6 +46,13 @@ impl Entry {
     #[inline]
     pub(crate) fn rw_flags(&self) -> i32 {
         self.rw_flags
+    }
+
+    /// What a write of this file carries besides that also syncs what it writes: RWF_DSYNC, or 0
+    /// where that is not to be relied on.
+    #[inline]
+    pub(crate) fn durable_flags(&self) -> i32 {
+        self.durable_flags
     }
 
     /// Cuts the file to `byte_count`, if it is longer: fstat(2), ftruncate(2).
@@ -78,11 +86,16 @@ impl Admitted {
     /// Append mode cannot be left; the file is closed.
     pub(crate) fn into_entry(self) -> Result<Entry, Errno> {
         let Self { file, identity, is_append_mode, registration: _ } = self;
+        let durable_flags = match identity.kind {
+            Kind::Regular => platform::durable_write_flags(&file),
+            Kind::Device | Kind::Other => 0,
+        };
         if !is_append_mode {
-            return Ok(Entry { file, identity, rw_flags: 0 });
+            return Ok(Entry { file, identity, rw_flags: 0, durable_flags });
         }
         let file = platform::leave_append_mode(file)?;
-        Ok(Entry { file, identity, rw_flags: platform::keep_position_flags() })
+        let rw_flags = platform::keep_position_flags();
+        Ok(Entry { file, identity, rw_flags, durable_flags })
     }
 }
 

@@ -8,7 +8,7 @@ use std::{fs::File, time::Duration};
 
 use ringzero_core::{
     CompletionSink, Errno, Executor, FileSlot, FileStatus, IoFd, NoMemory, Outcome, Pieces,
-    RequestId, Stats, StorageIo, StorageIoError, StorageIoExt, SyncKind,
+    RequestId, Stats, StorageIo, StorageIoError, StorageIoExt, SyncKind, WriteKind,
 };
 
 use crate::{
@@ -70,7 +70,7 @@ impl Executor for InlineExecutor<'_> {
     }
 
     /// Writes the first piece. What is submitted inline has only one; of more than one, the rest
-    /// would be a short result, which the engine continues.
+    /// would be a short result, which the engine continues. Never asked for a durable write.
     #[inline]
     fn write(
         &mut self,
@@ -78,6 +78,7 @@ impl Executor for InlineExecutor<'_> {
         file: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
+        _kind: WriteKind,
     ) -> Option<Outcome> {
         let data = pieces.iter().next().unwrap_or_default();
         Some(match self.files.get(file) {

@@ -10,6 +10,11 @@ use ringzero_core::{Outcome, Piece};
 
 use super::write_at;
 
+/// The flags with which a write also syncs what it writes: there are none.
+pub(crate) const fn durable_write_flags(_file: &File) -> i32 {
+    0
+}
+
 /// Writes `pieces` at `offset`, one behind the other, until one is short or fails, and says how
 /// many bytes were written. The engine goes on behind them, and meets the error again.
 ///

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `unix` | files, pages, signals: what all Unix systems share |
 //! | `linux` | what Linux adds: vectors, RWF_NOAPPEND, wiped pages, coarse clock, control groups |
-//! | `by_piece` | vectored writes where there are none |
+//! | `by_piece` | vectored and durable writes where there are none |
 //! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
 //! | `windows` | all of it for Windows |
 
@@ -24,14 +24,14 @@ mod unix;
 mod windows;
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use by_piece::write_pieces_at;
+pub(crate) use by_piece::{durable_write_flags, write_pieces_at};
 // Only a ring asks.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use linux::ask_whether_ready;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
-    write_at, write_pieces_at,
+    durable_write_flags, fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync,
+    unnamed_file, write_at, write_pieces_at,
 };
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{

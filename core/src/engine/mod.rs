@@ -12,6 +12,7 @@
 //! | `order` | does this write overlap something in flight? |
 //! | `write`, `append`, `sync` | accepting, starting and finishing each kind |
 //! | `stream` | ranges of a file's append stream → requests |
+//! | `fuse` | a range and the data-sync of it → one request |
 //! | `run` | adjacent positional writes → one request |
 //! | `retry` | what an answer means |
 //! | `failure` | what fails with what |
@@ -31,6 +32,7 @@ mod admission;
 mod append;
 mod delivery;
 mod failure;
+mod fuse;
 mod inline;
 mod lane;
 mod lifecycle;
@@ -70,7 +72,7 @@ use storage::{Parts, Storage};
 /// ```
 /// use ringzero_core::{
 ///     Engine, Executor, FileSlot, Inline, IoCompletion, Limits, Outcome, Parts, Pieces,
-///     Registration, RequestId, SliceSink, SyncKind,
+///     Registration, RequestId, SliceSink, SyncKind, WriteKind,
 /// };
 ///
 /// struct RamDisk([u8; 64]);
@@ -85,6 +87,7 @@ use storage::{Parts, Storage};
 ///         _: FileSlot,
 ///         data: Pieces<'_>,
 ///         at: u64,
+///         _: WriteKind,
 ///     ) -> Option<Outcome> {
 ///         let bytes = data.iter().flatten();
 ///         let disk = self.0.iter_mut().skip(at as usize);

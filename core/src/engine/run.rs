@@ -13,7 +13,7 @@
 
 use super::{
     Engine,
-    executor::{Executor, Outcome},
+    executor::{Executor, Outcome, WriteKind},
     operation::{CONTINUED, Stage},
     storage::Storage,
 };
@@ -187,7 +187,8 @@ impl<S: Storage> Engine<S> {
         let file = FileSlot(write.file);
         // SAFETY: as in `write_pieces`, and there is no array.
         let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
-        executor.write(id, file, pieces, write.offset).map(|outcome| (id, outcome))
+        let outcome = executor.write(id, file, pieces, write.offset, WriteKind::Plain);
+        outcome.map(|outcome| (id, outcome))
     }
 
     /// Hands an assembled request to the executor. `Some` is its answer, if it has one already.
@@ -204,7 +205,8 @@ impl<S: Storage> Engine<S> {
         let file = FileSlot(first.file);
         let offset = first.offset + u64::from(first.done);
         let pieces = (&run.gathered, run.byte_count);
-        let outcome = self.write_pieces(executor, (id, file), pieces, offset);
+        let request = (id, file, WriteKind::Plain);
+        let outcome = self.write_pieces(executor, request, pieces, offset);
         outcome.map(|outcome| (id, outcome))
     }
 
@@ -213,7 +215,7 @@ impl<S: Storage> Engine<S> {
     pub(super) fn write_pieces<E: Executor>(
         &self,
         executor: &mut E,
-        (id, file): (RequestId, FileSlot),
+        (id, file, kind): (RequestId, FileSlot, WriteKind),
         (gathered, byte_count): (&Gathered, u32),
         offset: u64,
     ) -> Option<Outcome> {
@@ -227,7 +229,7 @@ impl<S: Storage> Engine<S> {
         // part of a block that has an owner. The array, if there is one, is claimed until the
         // request is answered.
         let pieces = unsafe { Pieces::new(raw, byte_count) };
-        executor.write(id, file, pieces, offset)
+        executor.write(id, file, pieces, offset, kind)
     }
 
     /// Hands an assembled request over, and takes its answer if the executor has one already.

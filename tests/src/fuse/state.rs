@@ -282,7 +282,8 @@ impl Shared {
         let mut state = self.state();
         let (bytes, durable) = (content.to_vec(), content.to_vec());
         let (name, node, injected) = (name.to_owned(), Node::Regular, Vec::new());
-        let file = FileState { name, node, bytes, durable, injected, is_failed: false };
+        let (is_failed, doubt) = (false, None);
+        let file = FileState { name, node, bytes, durable, injected, is_failed, doubt };
         match state.files.iter().position(|known| known.name == file.name) {
             Some(inode) => state.files[inode] = file,
             None => state.files.push(file),
