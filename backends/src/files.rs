@@ -32,6 +32,7 @@ pub(crate) struct Entry {
     identity: Identity,
     rw_flags: i32,
     is_direct: bool,
+    durable_flags: i32,
 }
 
 impl Entry {
@@ -51,6 +52,13 @@ impl Entry {
     /// Whether its data must be aligned in memory: it was opened with O_DIRECT.
     pub(crate) fn is_direct(&self) -> bool {
         self.is_direct
+    }
+
+    /// What a write of this file carries besides that also syncs what it writes: RWF_DSYNC, or 0
+    /// where that is not to be relied on.
+    #[inline]
+    pub(crate) fn durable_flags(&self) -> i32 {
+        self.durable_flags
     }
 
     /// Cuts the file to `byte_count`, if it is longer: fstat(2), ftruncate(2).
@@ -87,11 +95,15 @@ impl Admitted {
     /// Append mode cannot be left; the file is closed.
     pub(crate) fn into_entry(self) -> Result<Entry, Errno> {
         let Self { file, identity, is_append_mode, is_direct, .. } = self;
-        if !is_append_mode {
-            return Ok(Entry { file, identity, rw_flags: 0, is_direct });
-        }
-        let file = platform::leave_append_mode(file)?;
-        Ok(Entry { file, identity, rw_flags: platform::keep_position_flags(), is_direct })
+        let durable_flags = match identity.kind {
+            Kind::Regular => platform::durable_write_flags(&file),
+            Kind::Device | Kind::Other => 0,
+        };
+        let (file, rw_flags) = match is_append_mode {
+            true => (platform::leave_append_mode(file)?, platform::keep_position_flags()),
+            false => (file, 0),
+        };
+        Ok(Entry { file, identity, rw_flags, is_direct, durable_flags })
     }
 }
 

@@ -17,7 +17,7 @@ use std::{hint::black_box, time::Duration};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ringzero_core::{
     Boxed, Engine, Executor, FileSlot, IoCompletion, IoFd, Limits, Outcome, Parts, Pieces,
-    Registration, RequestId, SliceSink, StaticMemory, SyncKind,
+    Registration, RequestId, SliceSink, StaticMemory, SyncKind, WriteKind,
 };
 
 const IN_FLIGHT: [usize; 3] = [1, 32, 1_024];
@@ -32,7 +32,14 @@ impl Executor for Later {
         usize::MAX
     }
 
-    fn write(&mut self, id: RequestId, _: FileSlot, pieces: Pieces<'_>, _: u64) -> Option<Outcome> {
+    fn write(
+        &mut self,
+        id: RequestId,
+        _: FileSlot,
+        pieces: Pieces<'_>,
+        _: u64,
+        _: WriteKind,
+    ) -> Option<Outcome> {
         self.0.push((id, pieces.byte_count()));
         None
     }

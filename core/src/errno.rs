@@ -50,6 +50,7 @@ impl Errno {
             Self::IO => "EIO",
             Self::MSGSIZE => "EMSGSIZE",
             Self::NOSPC => "ENOSPC",
+            Self::OPNOTSUPP => "EOPNOTSUPP",
             Self::TIMEDOUT => "ETIMEDOUT",
             _ => return None,
         })
@@ -92,6 +93,7 @@ mod number {
     pub(super) const CANCELED: i32 = 125;
     pub(super) const DQUOT: i32 = 122;
     pub(super) const MSGSIZE: i32 = 90;
+    pub(super) const OPNOTSUPP: i32 = 95;
     pub(super) const TIMEDOUT: i32 = 110;
 }
 
@@ -116,6 +118,7 @@ mod number {
     };
     pub(super) const DQUOT: i32 = 69;
     pub(super) const MSGSIZE: i32 = 40;
+    pub(super) const OPNOTSUPP: i32 = if cfg!(target_vendor = "apple") { 102 } else { 45 };
     pub(super) const TIMEDOUT: i32 = 60;
 }
 
@@ -141,6 +144,8 @@ numbers! {
     NOSPC = 28;
     /// Larger than anything that can ever fit.
     MSGSIZE = number::MSGSIZE;
+    /// The file, or the system, cannot do that.
+    OPNOTSUPP = number::OPNOTSUPP;
     /// Not finished by the deadline; the outcome is unknown.
     TIMEDOUT = number::TIMEDOUT;
     /// The quota is used up.
@@ -171,6 +176,8 @@ numbers! {
     NOSPC = 112;
     /// ERROR_BUFFER_OVERFLOW: larger than anything that can ever fit.
     MSGSIZE = 111;
+    /// ERROR_NOT_SUPPORTED: the file, or the system, cannot do that.
+    OPNOTSUPP = 50;
     /// ERROR_TIMEOUT: not finished by the deadline; the outcome is unknown.
     TIMEDOUT = 1460;
     /// ERROR_DISK_QUOTA_EXCEEDED.

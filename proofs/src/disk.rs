@@ -2,7 +2,7 @@
 
 use heapless::Vec;
 use ringzero_core::{
-    Engine, Errno, Executor, FileSlot, Outcome, Pieces, RequestId, Storage, SyncKind,
+    Engine, Errno, Executor, FileSlot, Outcome, Pieces, RequestId, Storage, SyncKind, WriteKind,
 };
 
 /// How many bytes it has, for all files together.
@@ -93,6 +93,7 @@ impl Executor for Disk {
         _: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
+        _: WriteKind,
     ) -> Option<Outcome> {
         let outcome = self.next_write.take().unwrap_or(Ok(pieces.byte_count()));
         let byte_count = outcome.unwrap_or(0) as usize;

@@ -5,6 +5,7 @@ use core::hint::black_box;
 
 use ringzero_core::{
     CompletionSink, Executor, FileSlot, IoCompletion, Outcome, Pieces, RequestId, SyncKind,
+    WriteKind,
 };
 
 /// An executor whose every answer is unknown until it runs.
@@ -16,14 +17,19 @@ impl Executor for Device {
         black_box(1)
     }
 
+    fn can_write_durably(&self, file: FileSlot) -> bool {
+        black_box(file.index()) == 0
+    }
+
     fn write(
         &mut self,
         id: RequestId,
         file: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
+        kind: WriteKind,
     ) -> Option<Outcome> {
-        black_box((id.to_u64(), file.index(), pieces.as_raw(), offset));
+        black_box((id.to_u64(), file.index(), pieces.as_raw(), offset, kind));
         for bytes in pieces.iter() {
             black_box(bytes);
         }

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use ringzero_core::{Errno, Outcome, SyncKind};
+use ringzero_core::{Errno, Outcome, SyncKind, WriteKind};
 
 use crate::{
     script::{Action, Rule},
@@ -37,6 +37,8 @@ pub enum Ask {
         len: u64,
         /// In how many pieces.
         pieces: usize,
+        /// Whether it carries the data-sync of what it writes.
+        kind: WriteKind,
     },
     /// A data-sync.
     Sync(SyncKind),
@@ -89,6 +91,17 @@ pub struct FileState {
     pub injected: Vec<Injected>,
     /// An error fails the file: no data-sync may begin.
     pub is_failed: bool,
+    /// A durable write that was answered with an error of either half.
+    pub doubt: Option<Doubt>,
+}
+
+/// What writing the same again as a plain write finds out: whether the data-sync had failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Doubt {
+    /// Where what is to be written again ends.
+    pub end: u64,
+    /// The answer.
+    pub errno: Errno,
 }
 
 impl FileState {
@@ -130,6 +143,7 @@ impl Disk {
                     durable: Vec::new(),
                     injected: Vec::new(),
                     is_failed: false,
+                    doubt: None,
                 });
                 state.files.len() - 1
             }

@@ -17,8 +17,9 @@
 //! | 3 all or error | `conformance_acceptance`, `conformance_retry` |
 //! | 4 order | `conformance_order` |
 //! | 5 append | `conformance_append`, `_append_failure`, `_full_device` |
-//! | 6 datasync | `conformance_sync`, `_groups`, `_threads` (a slow file) |
+//! | 6 datasync | `conformance_sync`, `_groups`, `_fusing`, `_threads` (a slow file) |
 //! | 7 failure | `conformance_failure`, `_full_device`, `_thin_device`, `_no_workers` |
+//! | 7 failure of a write that carries its data-sync | `conformance_fusing_answers` |
 //! | 8 bounds and shares | `conformance_bounds` |
 //! | 9 handles and kinds of files | `conformance_handles`, `conformance_kinds` |
 //! | 10, 11 closing, shutdown, drop, memory | `conformance_close`, `_deadlines`, `_frozen` |
@@ -43,6 +44,7 @@
 //! | `model`, `file_model`, `content` | what a call may answer and a byte may be |
 //! | `episode` | a backend, its model and a run of calls |
 //! | `choices` | what a run is decided by: a seed, or bytes |
+//! | `fusing` | groups of committers on the scripted backend, and their requests |
 //! | `random` | seeded numbers and recognisable bytes |
 //! | `skip` | what this machine cannot run |
 //! | `tiny` | a file system with room for a few pages |
@@ -72,6 +74,7 @@ pub mod file_model;
 pub mod fixture;
 #[cfg(target_os = "linux")]
 pub mod fuse;
+pub mod fusing;
 pub mod heap;
 pub mod matrix;
 pub mod model;

@@ -1,7 +1,7 @@
 //! What the requests of a [`Disk`](crate::disk::Disk) answer: programmed ([`Rule`]) or random
 //! ([`Rough`]).
 
-use ringzero_core::Errno;
+use ringzero_core::{Errno, WriteKind};
 
 use crate::{choices::Choices, disk::Ask};
 
@@ -114,7 +114,7 @@ impl Rough {
 
     pub(crate) fn choose(&mut self, ask: Ask) -> Action {
         let choices = &mut self.choices;
-        let Ask::Write { len, .. } = ask else {
+        let Ask::Write { len, kind, .. } = ask else {
             if choices.chance(self.sync_lost) {
                 let errnos = [Errno::IO, Errno::NOSPC, Errno::CANCELED, Errno::DQUOT];
                 return Action::Fail(errnos[choices.below(4) as usize]);
@@ -143,6 +143,10 @@ impl Rough {
             // EIO, EROFS.
             let errnos = [Errno::IO, Errno::new(30)];
             return fail(errnos[choices.below(2) as usize], choices);
+        }
+        if kind == WriteKind::Durable && choices.chance(self.sync_lost) {
+            let errnos = [Errno::IO, Errno::NOSPC, Errno::INTR, Errno::DQUOT];
+            return Action::Torn(len, errnos[choices.below(4) as usize]);
         }
         Action::Complete
     }

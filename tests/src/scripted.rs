@@ -14,6 +14,7 @@ use std::{
 use ringzero_core::{
     Boxed, CompletionSink, Engine, Errno, Executor, FileSlot, FileStatus, IoFd, Outcome, Parts,
     Pieces, Registration, RequestId, Stats, StorageIo, StorageIoError, StorageIoExt, SyncKind,
+    WriteKind,
 };
 
 use crate::{
@@ -64,19 +65,24 @@ impl Executor for Handoff {
         }
     }
 
+    fn can_write_durably(&self, _file: FileSlot) -> bool {
+        true
+    }
+
     fn write(
         &mut self,
         id: RequestId,
         file: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
+        kind: WriteKind,
     ) -> Option<Outcome> {
         let raw = pieces.as_raw();
         let sum: usize = raw.iter().map(|piece| piece.byte_count).sum();
         assert_eq!(sum, pieces.byte_count() as usize, "the pieces add up");
         assert!(raw.iter().all(|piece| piece.byte_count > 0), "no empty piece");
         assert!((1..=17).contains(&raw.len()), "{} pieces", raw.len());
-        let ask = Ask::Write { offset, len: sum as u64, pieces: raw.len() };
+        let ask = Ask::Write { offset, len: sum as u64, pieces: raw.len(), kind };
         self.begin(id, self.inode(file), ask, raw)
     }
 
@@ -198,6 +204,7 @@ impl ScriptedBackend {
             let known = &mut state.files[file.inode];
             known.is_failed = false;
             known.injected.clear();
+            known.doubt = None;
         }
         self.handoff.files[slot.index()] = Some(file);
         Ok(fd)

@@ -2,7 +2,8 @@
 //!
 //! A write is applied when it *ends*, by reading the bytes through the engine's raw pointers at
 //! that moment, so that memory reused or freed too early shows in the file. A sync that succeeds
-//! makes the image *durable* that the file had when the sync *began*. Every request is logged, in
+//! makes the image *durable* that the file had when the sync *began*; a durable write that succeeds
+//! makes durable what it wrote, and nothing else. Every request is logged, in
 //! order, with its begin and its end.
 //!
 //! Things that no engine may ever do (two overlapping writes in flight, two data-syncs of a file in
@@ -17,11 +18,11 @@
 
 use std::collections::VecDeque;
 
-use ringzero_core::{Errno, Outcome, Piece};
+use ringzero_core::{Errno, Outcome, Piece, WriteKind};
 
 use crate::{
     choices::Choices,
-    disk::{Ask, Event, FileState, Injected},
+    disk::{Ask, Doubt, Event, FileState, Injected},
     script::{Action, Order, Rough, Rule},
 };
 
@@ -30,6 +31,11 @@ pub const LARGEST_FILE_BYTES: u64 = 64 << 20;
 
 /// Times that a write is sent back by chance: fewer than the engine bears.
 const MOST_RETRIES: usize = 12;
+
+/// Whether a request is a data-sync, or carries one.
+const fn is_sync(ask: Ask) -> bool {
+    matches!(ask, Ask::Sync(_) | Ask::Write { kind: WriteKind::Durable, .. })
+}
 
 /// Whether the engine sends a write again that is answered so.
 pub(crate) const fn is_retried(errno: Errno) -> bool {
@@ -106,7 +112,14 @@ impl State {
         if !self.is_quiet {
             self.log.push(Event::Began { number, inode, ask });
         }
-        let sync_in_flight = |p: &Pending| p.inode == inode && matches!(p.ask, Ask::Sync(_));
+        if is_sync(ask) {
+            if self.pending.iter().any(|p| p.inode == inode && is_sync(p.ask)) {
+                self.violation(format!("two data-syncs of file {inode} in flight"));
+            }
+            if self.files[inode].is_failed {
+                self.violation(format!("a data-sync of the failed file {inode}: request {number}"));
+            }
+        }
         match ask {
             Ask::Write { offset, len, .. } => {
                 let hit = self.pending.iter().find(|p| match p.ask {
@@ -119,12 +132,6 @@ impl State {
                     let text = format!("write {offset}+{len} beside overlapping {:?}", hit.ask);
                     self.violation(text);
                 }
-            }
-            Ask::Sync(_) if self.pending.iter().any(sync_in_flight) => {
-                self.violation(format!("two data-syncs of file {inode} in flight"));
-            }
-            Ask::Sync(_) if self.files[inode].is_failed => {
-                self.violation(format!("a data-sync of the failed file {inode}: request {number}"));
             }
             Ask::Sync(_) => {}
         }
@@ -201,11 +208,13 @@ impl State {
         let pending = self.pending.swap_remove(at);
         let Pending { id, inode, ask, data, action, image, .. } = pending;
         let outcome = match ask {
-            Ask::Write { offset, len, .. } => {
+            Ask::Write { offset, len, kind, .. } => {
                 if gather(&data) != image {
                     self.violation(format!("bytes of {ask:?} changed in flight"));
                 }
-                self.write(inode, offset, len, &data, action)
+                let outcome = self.write(inode, offset, len, &data, action);
+                self.settle_durably((inode, kind), (offset, len), outcome);
+                outcome
             }
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
@@ -218,6 +227,8 @@ impl State {
         let error = match (ask, outcome) {
             // No progress is an error too.
             (Ask::Write { .. }, Ok(0)) => Err(Errno::IO),
+            // The file takes no durable write: nothing happened to it.
+            (Ask::Write { kind: WriteKind::Durable, .. }, Err(Errno::OPNOTSUPP)) => Ok(0),
             (_, outcome) => outcome,
         };
         if let Err(errno) = error {
@@ -236,6 +247,43 @@ impl State {
             self.log.push(Event::Ended { number, outcome });
         }
         (id, outcome)
+    }
+
+    /// What the end of a write says about what is durable, and about an answer that was in doubt.
+    fn settle_durably(
+        &mut self,
+        (inode, kind): (usize, WriteKind),
+        (offset, len): (u64, u64),
+        outcome: Outcome,
+    ) {
+        let file = &mut self.files[inode];
+        let end = offset + len;
+        match (kind, outcome) {
+            (WriteKind::Durable, Ok(count)) => {
+                let range = offset as usize..(offset + u64::from(count)) as usize;
+                if file.durable.len() < range.end {
+                    file.durable.resize(range.end, 0);
+                }
+                file.durable[range.clone()].copy_from_slice(&file.bytes[range]);
+            }
+            (WriteKind::Durable, Err(errno)) if errno.keeps_file_usable() => {
+                file.doubt = Some(Doubt { end, errno });
+            }
+            (WriteKind::Durable, Err(_)) => {}
+            (WriteKind::Plain, outcome) => {
+                let Some(doubt) = file.doubt.filter(|doubt| doubt.end == end) else { return };
+                match outcome {
+                    Ok(count) if u64::from(count) == len => {
+                        file.doubt = None;
+                        file.injected.push(Injected { offset: None, errno: doubt.errno });
+                        file.is_failed = true;
+                    }
+                    Ok(1..) => {}
+                    Err(errno) if is_retried(errno) => {}
+                    Ok(0) | Err(_) => file.doubt = None,
+                }
+            }
+        }
     }
 
     fn write(

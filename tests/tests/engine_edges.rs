@@ -12,7 +12,7 @@ use std::{
 use ringzero::{Config, StorageIo as _, UringBackend};
 use ringzero_core::{
     Boxed, CompletionSink, Engine, Executor, FileSlot, IoCompletion, IoFd, Limits, Outcome, Parts,
-    Pieces, Registration, RequestId, StaticMemory, StorageIoError, SyncKind,
+    Pieces, Registration, RequestId, StaticMemory, StorageIoError, SyncKind, WriteKind,
 };
 
 type TestEngine = Engine<Boxed<StaticMemory>>;
@@ -55,6 +55,7 @@ impl Executor for AtOnce {
         file: FileSlot,
         pieces: Pieces<'_>,
         _: u64,
+        _: WriteKind,
     ) -> Option<Outcome> {
         self.room -= 1;
         self.written_to.push(file.index());

@@ -16,7 +16,9 @@
 
 use std::time::{Duration, Instant};
 
-use ringzero_core::{Errno, IoFd, Outcome, StorageIo, StorageIoError, StorageIoExt, SyncKind};
+use ringzero_core::{
+    Errno, IoFd, Outcome, StorageIo, StorageIoError, StorageIoExt, SyncKind, WriteKind,
+};
 use ringzero_tests::{
     conformance,
     disk::Ask,
@@ -209,7 +211,7 @@ fn began(number: u64, ask: Ask) -> Event {
 }
 
 fn write(number: u64, offset: u64, len: u64) -> Event {
-    began(number, Ask::Write { offset, len, pieces: 1 })
+    began(number, Ask::Write { offset, len, pieces: 1, kind: WriteKind::Plain })
 }
 
 fn sync(number: u64) -> Event {

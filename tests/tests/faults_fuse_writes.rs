@@ -14,7 +14,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
-use ringzero_core::{Errno, IoFd, StorageIo, StorageIoError, StorageIoExt};
+use ringzero_core::{Errno, IoFd, StorageIo, StorageIoError, StorageIoExt, WriteKind};
 use ringzero_tests::{
     conformance,
     disk::Ask,
@@ -47,7 +47,12 @@ fn a_short_write_goes_on_where_it_ended<F: InMode>() {
     let write = s.write(fd, &data, 3_000).unwrap();
     assert_eq!(s.wait_for(write), 1_000);
     let expected: Vec<Ask> = (0..6)
-        .map(|part| Ask::Write { offset: 3_000 + part * 100, len: 1_000 - part * 100, pieces: 1 })
+        .map(|part| Ask::Write {
+            offset: 3_000 + part * 100,
+            len: 1_000 - part * 100,
+            pieces: 1,
+            kind: WriteKind::Plain,
+        })
         .collect();
     let asked: Vec<Ask> = shared.state().requests("file").iter().map(|it| it.1).collect();
     assert_eq!(asked, expected);

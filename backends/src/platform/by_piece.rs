@@ -34,6 +34,11 @@ pub(crate) fn read_lead(
     Ok(Vec::new())
 }
 
+/// The flags with which a write also syncs what it writes: there are none.
+pub(crate) const fn durable_write_flags(_file: &File) -> i32 {
+    0
+}
+
 /// Writes `pieces` at `offset`, one behind the other, until one is short or fails, and says how
 /// many bytes were written. The engine goes on behind them, and meets the error again.
 ///

@@ -9,7 +9,7 @@
 //! | `unix` | files, pages, signals: what all Unix systems share |
 //! | `linux` | what Linux adds: vectors, RWF_NOAPPEND, wiped pages, coarse clock, control groups |
 //! | `direct` | O_DIRECT: the alignment of a file, and reading where that matters |
-//! | `by_piece` | vectored writes where there are none |
+//! | `by_piece` | vectored and durable writes where there are none |
 //! | `rename` | a rename that replaces nothing, where there is none |
 //! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
 //! | `windows` | all of it for Windows |
@@ -29,7 +29,7 @@ mod unix;
 mod windows;
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use by_piece::{alignment, read_lead, write_pieces_at};
+pub(crate) use by_piece::{alignment, durable_write_flags, read_lead, write_pieces_at};
 #[cfg(target_os = "linux")]
 pub(crate) use direct::{alignment, read_lead};
 // Only a ring asks.
@@ -37,8 +37,8 @@ pub(crate) use direct::{alignment, read_lead};
 pub(crate) use linux::ask_whether_ready;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, rename_to_unused, sync,
-    unnamed_file, write_pieces_at,
+    durable_write_flags, fork_word, keep_position_flags, memory_bytes, memory_file, now_ns,
+    rename_to_unused, sync, unnamed_file, write_pieces_at,
 };
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{

@@ -321,6 +321,16 @@ impl SimFile {
     /// A data-sync that began when [`SimDisk::begin_sync`] gave `stamp` ends: tells of an error
     /// that this open file was not told of, or makes durable what the call covers.
     pub(super) fn end_sync(&mut self, stamp: u64) -> Outcome {
+        self.sync(|sectors| sectors.make_durable(stamp))
+    }
+
+    /// The data-sync that a write carries: the same, of what is in the range from its begin to its
+    /// end. It comes between no two writes, because the write took effect just now.
+    pub(super) fn sync_range(&mut self, range: (u64, u64)) -> Outcome {
+        self.sync(|sectors| sectors.make_range_durable(range))
+    }
+
+    fn sync(&mut self, make_durable: impl FnOnce(&mut Sectors)) -> Outcome {
         let told_count = &mut self.told_count;
         let end = |inode: &mut Inode| {
             if *told_count < inode.error_count {
@@ -328,7 +338,7 @@ impl SimFile {
                 inode.is_told = true;
                 return Err(inode.last_error);
             }
-            inode.sectors.make_durable(stamp);
+            make_durable(&mut inode.sectors);
             Ok(0)
         };
         self.disk.with(self.inode, end).unwrap_or(Err(Errno::BADF))

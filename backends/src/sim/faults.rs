@@ -94,8 +94,10 @@ impl Default for SimFaults {
 pub struct SimCounts {
     /// Writes handed over.
     pub writes: u64,
-    /// Data-syncs handed over.
+    /// Data-syncs handed over, apart from those that a write carries.
     pub syncs: u64,
+    /// Writes handed over that carry the data-sync of what they write. Writes, too.
+    pub durable_writes: u64,
     /// Writes cut short.
     pub short: u64,
     /// Writes answered EINTR, EAGAIN or ECANCELED.
@@ -166,6 +168,19 @@ impl SimFaults {
         let byte_count =
             if random.chance(300) { rest } else { random.below(u64::from(rest) + 1) as u32 };
         Fate::Torn { begin, byte_count, errno }
+    }
+
+    /// The error with which the data-sync that a write carries will fail, if the write does not.
+    pub(super) fn of_durable_write(
+        &self,
+        random: &mut Random,
+        counts: &mut SimCounts,
+    ) -> Option<Errno> {
+        counts.durable_writes += 1;
+        if !random.chance(self.sync_failed) {
+            return None;
+        }
+        random.pick(&[Errno::IO, Errno::NOSPC, Errno::DQUOT])
     }
 
     /// The error with which a data-sync will fail.

@@ -9,7 +9,7 @@
 
 use ringzero_core::{
     Boxed, Engine, Errno, Executor, FileSlot, Outcome, Piece, Pieces, RequestId, StableMemory,
-    SyncKind,
+    SyncKind, WriteKind,
 };
 
 use super::{
@@ -33,17 +33,14 @@ enum Work {
         offset: u64,
         data: Vec<u8>,
         fate: Fate,
+        kind: WriteKind,
+        /// Of a durable one: the error with which writing it back fails.
+        loss: Option<Errno>,
     },
     /// `refusal`: it never ran.
-    Sync {
-        stamp: u64,
-        refusal: Option<Errno>,
-    },
+    Sync { stamp: u64, refusal: Option<Errno> },
     /// A data-sync of somebody else, through an open file of their own.
-    ForeignSync {
-        stamp: u64,
-        file: SimFile,
-    },
+    ForeignSync { stamp: u64, file: SimFile },
 }
 
 /// One request on its way.
@@ -146,9 +143,13 @@ impl Schedule {
         self.next_number += 1;
         let inode = files.get(slot).and_then(Option::as_ref).map_or(usize::MAX, SimFile::inode);
         let (event, span) = match &work {
-            Work::Write { offset, data, .. } => {
-                let (offset, byte_count) = (*offset, data.len() as u32);
-                (SimEvent::Write { number, file: inode, offset, byte_count }, WRITE_NS)
+            Work::Write { offset, data, kind, .. } => {
+                let (offset, byte_count, kind) = (*offset, data.len() as u32, *kind);
+                let span = match kind {
+                    WriteKind::Plain => WRITE_NS,
+                    WriteKind::Durable => SYNC_NS,
+                };
+                (SimEvent::Write { number, file: inode, offset, byte_count, kind }, span)
             }
             Work::Sync { .. } | Work::ForeignSync { .. } => {
                 (SimEvent::Sync { number, file: inode }, SYNC_NS)
@@ -193,10 +194,16 @@ impl Schedule {
     fn end(&mut self, request: Request, files: &mut [Option<SimFile>]) -> Outcome {
         let Request { number, slot, inode, work, .. } = request;
         let outcome = match work {
-            Work::Write { offset, data, fate } => {
+            Work::Write { offset, data, fate, kind, loss } => {
                 let outcome = self.write(inode, offset, &data, fate);
                 self.write_back(inode);
-                outcome
+                match (kind, outcome, files.get_mut(slot)) {
+                    (WriteKind::Durable, Ok(byte_count), Some(Some(file))) => {
+                        let end = offset + u64::from(byte_count);
+                        self.sync_range(file, (offset, end), loss).and(outcome)
+                    }
+                    _ => outcome,
+                }
             }
             Work::Sync { stamp, refusal } => {
                 let outcome = match (refusal, files.get_mut(slot)) {
@@ -210,6 +217,22 @@ impl Schedule {
             Work::ForeignSync { stamp, mut file } => file.end_sync(stamp),
         };
         self.trace.push(self.now_ns, SimEvent::Ended { number, outcome });
+        outcome
+    }
+
+    /// The second half of a durable write. Whoever asks first is told of a loss; here nobody is
+    /// ahead.
+    fn sync_range(
+        &mut self,
+        file: &mut SimFile,
+        range: (u64, u64),
+        loss: Option<Errno>,
+    ) -> Outcome {
+        if let Some(errno) = loss {
+            self.disk.fail_write_back(file.inode(), errno, &mut self.random);
+        }
+        let outcome = file.sync_range(range);
+        self.counts.syncs_failed += u64::from(outcome.is_err());
         outcome
     }
 
@@ -275,12 +298,17 @@ impl Executor for Handover<'_> {
         usize::MAX
     }
 
+    fn can_write_durably(&self, _file: FileSlot) -> bool {
+        true
+    }
+
     fn write(
         &mut self,
         id: RequestId,
         file: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
+        kind: WriteKind,
     ) -> Option<Outcome> {
         let alignment = self.files.get(file.index()).and_then(Option::as_ref);
         let alignment = alignment.map_or(1, |file| u64::from(file.alignment()));
@@ -293,7 +321,11 @@ impl Executor for Handover<'_> {
         let data = pieces.iter().collect::<Vec<_>>().concat();
         let Schedule { faults, random, counts, .. } = &mut *self.schedule;
         let fate = faults.of_write(data.len() as u32, random, counts);
-        let work = Work::Write { offset, data, fate };
+        let loss = match kind {
+            WriteKind::Plain => None,
+            WriteKind::Durable => faults.of_durable_write(random, counts),
+        };
+        let work = Work::Write { offset, data, fate, kind, loss };
         self.schedule.begin(id, file.index(), work, self.files)
     }
 

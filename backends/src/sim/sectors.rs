@@ -120,6 +120,17 @@ impl Sectors {
         self.settle_size(stamp);
     }
 
+    /// Makes durable what took effect in the sectors of a range and is not lost, and the size.
+    pub(super) fn make_range_durable(&mut self, (begin, end): (u64, u64)) {
+        let sector_bytes = SECTOR_BYTES as u64;
+        let numbers = begin / sector_bytes..end.div_ceil(sector_bytes);
+        let Self { versions, durable, stamp, .. } = self;
+        versions.retain(|number, versions| {
+            !numbers.contains(number) || settle(durable, *number, versions, *stamp)
+        });
+        self.settle_size(self.stamp);
+    }
+
     /// Makes some sectors durable as they are now, by chance, and perhaps the size.
     pub(super) fn make_some_durable(&mut self, random: &mut Random) {
         let Self { versions, durable, stamp, .. } = self;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use ringzero_core::{IoCompletion, Outcome};
+use ringzero_core::{IoCompletion, Outcome, WriteKind};
 
 use super::random::mixed;
 
@@ -25,6 +25,8 @@ pub enum SimEvent {
         offset: u64,
         /// How many bytes.
         byte_count: u32,
+        /// Whether it carries the data-sync of what it writes.
+        kind: WriteKind,
     },
     /// A data-sync was handed over.
     Sync {
@@ -70,8 +72,12 @@ impl SimTrace {
 
     pub(super) fn push(&mut self, now_ns: u64, event: SimEvent) {
         let words = match event {
-            SimEvent::Write { number, file, offset, byte_count } => {
-                [1 + (u64::from(byte_count) << 3), number, file as u64, offset]
+            SimEvent::Write { number, file, offset, byte_count, kind } => {
+                let kind = match kind {
+                    WriteKind::Plain => 1,
+                    WriteKind::Durable => 6,
+                };
+                [kind + (u64::from(byte_count) << 3), number, file as u64, offset]
             }
             SimEvent::Sync { number, file } => [2, number, file as u64, 0],
             SimEvent::Ended { number, outcome } => {

@@ -4,7 +4,7 @@
 //! The pieces of a request are readable for as long as its `Pieces` lives.
 #![allow(unsafe_code)]
 
-use ringzero_core::{Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind};
+use ringzero_core::{Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind, WriteKind};
 
 use crate::{files::Files, platform};
 
@@ -26,6 +26,7 @@ impl Executor for SyncExecutor<'_> {
         file: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
+        _kind: WriteKind,
     ) -> Option<Outcome> {
         Some(match self.files.get(file) {
             // SAFETY: `Pieces` vouches for each of them, and outlives the call.

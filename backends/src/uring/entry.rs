@@ -34,7 +34,7 @@ pub(super) enum Source<'a> {
 #[derive(Default)]
 struct Sqe {
     opcode: u8,
-    /// IOSQE_FIXED_FILE, or none.
+    /// IOSQE_FIXED_FILE and IOSQE_ASYNC, either, or none.
     flags: u8,
     ioprio: u16,
     /// A descriptor, or a registered slot.
@@ -83,7 +83,7 @@ pub(super) fn write(
         }
         Source::Array(pieces) => (Writev::CODE, pieces.as_ptr() as u64, pieces.len() as u32, 0),
     };
-    let Target { number, flags, rw_flags } = target;
+    let Target { number, flags, rw_flags, .. } = target;
     Sqe {
         opcode,
         flags: flags.bits(),
@@ -102,7 +102,7 @@ pub(super) fn write(
 /// Syncs the data, or everything.
 #[inline]
 pub(super) fn sync(target: Target, extent: FsyncFlags, id: RequestId) -> Entry {
-    let Target { number, flags, rw_flags: _ } = target;
+    let Target { number, flags, .. } = target;
     Sqe {
         opcode: Fsync::CODE,
         flags: flags.bits(),
@@ -127,7 +127,7 @@ mod tests {
     const TARGETS: [Target; 2] = [target(Flags::empty(), 0), target(Flags::FIXED_FILE, RW_FLAGS)];
 
     const fn target(flags: Flags, rw_flags: i32) -> Target {
-        Target { number: FD, flags, rw_flags }
+        Target { number: FD, flags, rw_flags, is_durable: false }
     }
 
     fn bytes(entry: Entry) -> [u8; 64] {

@@ -17,7 +17,7 @@ use io_uring::{
     squeue::{Entry, SubmissionQueue},
     types::FsyncFlags,
 };
-use ringzero_core::{Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind};
+use ringzero_core::{Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind, WriteKind};
 
 use super::{
     entry::{self, Source},
@@ -55,14 +55,24 @@ impl Executor for UringExecutor<'_> {
     }
 
     #[inline]
+    fn can_write_durably(&self, file: FileSlot) -> bool {
+        self.targets.of(file).is_some_and(|target| target.is_durable)
+    }
+
+    #[inline]
     fn write(
         &mut self,
         id: RequestId,
         file: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
+        kind: WriteKind,
     ) -> Option<Outcome> {
         let Some(target) = self.targets.of(file) else { return Some(Err(Errno::BADF)) };
+        let target = match kind {
+            WriteKind::Plain => target,
+            WriteKind::Durable => target.durable(),
+        };
         let source = match pieces.as_raw() {
             [piece] => match self.targets.buffer_of(piece) {
                 None => Source::Piece(piece),

@@ -19,7 +19,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use io_uring::{Submitter, squeue::Flags};
 use ringzero_core::{Errno, FileSlot, Piece, StableMemory};
 
-use crate::error::errno_of;
+use crate::{error::errno_of, files::Entry};
 
 /// The largest buffer that can be registered: io_uring_register(2), IORING_REGISTER_BUFFERS.
 const BUFFER_BYTES: usize = 1 << 30;
@@ -33,6 +33,19 @@ pub(super) struct Target {
     pub(super) flags: Flags,
     /// Flags of pwritev2(2) for its writes.
     pub(super) rw_flags: i32,
+    /// Whether it takes durable writes.
+    pub(super) is_durable: bool,
+}
+
+impl Target {
+    /// The same for a durable write. IOSQE_ASYNC gives it to a kernel worker at once: without, the
+    /// kernel tries it inside io_uring_enter(2), and RWF_DSYNC on a buffered file of XFS then stays
+    /// there for the whole sync.
+    #[inline]
+    pub(super) fn durable(self) -> Self {
+        let rw_flags = self.rw_flags | libc::RWF_DSYNC;
+        Self { flags: self.flags | Flags::ASYNC, rw_flags, ..self }
+    }
 }
 
 /// The memory that is registered.
@@ -113,12 +126,13 @@ impl Targets {
         &mut self,
         submitter: &Submitter<'_>,
         slot: FileSlot,
-        file: &impl AsRawFd,
-        rw_flags: i32,
+        entry: &Entry,
     ) -> Option<Errno> {
         let Some(target) = self.files.get_mut(slot.index()) else { return Some(Errno::BADF) };
-        let descriptor = file.as_raw_fd();
-        let by_descriptor = Target { number: descriptor, flags: Flags::empty(), rw_flags };
+        let descriptor = entry.file().as_raw_fd();
+        let (rw_flags, is_durable) = (entry.rw_flags(), entry.durable_flags() != 0);
+        let by_descriptor =
+            Target { number: descriptor, flags: Flags::empty(), rw_flags, is_durable };
         *target = Some(by_descriptor);
         if !self.has_slots {
             return None;
@@ -126,7 +140,7 @@ impl Targets {
         match submitter.register_files_update(slot.index() as u32, &[descriptor]) {
             Ok(_) => {
                 let number = slot.index() as i32;
-                *target = Some(Target { number, flags: Flags::FIXED_FILE, rw_flags });
+                *target = Some(Target { number, flags: Flags::FIXED_FILE, ..by_descriptor });
                 None
             }
             Err(error) => Some(errno_of(&error)),
@@ -185,6 +199,15 @@ mod tests {
         ] {
             assert_eq!(buffer_at(at, byte_count), buffer, "{byte_count} bytes at {at}");
         }
+    }
+
+    #[test]
+    fn a_durable_write_goes_to_a_kernel_worker() {
+        // IOSQE_ASYNC is bit 4 of an entry's flags, RWF_DSYNC bit 1 of pwritev2(2)'s.
+        let plain = Target { number: 3, flags: Flags::FIXED_FILE, rw_flags: 32, is_durable: true };
+        let Target { number, flags, rw_flags, .. } = plain.durable();
+        let expected = (3, Flags::FIXED_FILE.bits() | 1 << 4, 34);
+        assert_eq!((number, flags.bits(), rw_flags), expected);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Transport for RingTransport {
     fn attach(&mut self, slot: FileSlot, entry: &Entry) {
         platform::ask_whether_ready(entry.file());
         let submitter = self.ring.submitter();
-        let refused = self.targets.insert(&submitter, slot, entry.file(), entry.rw_flags());
+        let refused = self.targets.insert(&submitter, slot, entry);
         if let Some(errno) = refused {
             let note = Note::FilesNotRegistered(errno);
             if !self.notes.contains(&note) {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use ringzero_core::{
-    Errno, Executor, FileSlot, Outcome, Pieces, RequestId, StorageIoError, SyncKind,
+    Errno, Executor, FileSlot, Outcome, Pieces, RequestId, StorageIoError, SyncKind, WriteKind,
 };
 
 use super::{
@@ -59,11 +59,21 @@ pub(super) struct WorkerExecutor<'a>(&'a mut Crew);
 
 impl WorkerExecutor<'_> {
     #[inline]
-    fn push(&mut self, id: RequestId, file: FileSlot, job: Job) -> Option<Outcome> {
+    fn push(
+        &mut self,
+        id: RequestId,
+        file: FileSlot,
+        job: Job,
+        kind: WriteKind,
+    ) -> Option<Outcome> {
         let Crew { hands, routes, queued, .. } = &mut *self.0;
         let loads = hands.iter().map(Hand::in_flight);
         let Some((target, thread)) = routes.choose(file, loads) else {
             return Some(Err(Errno::BADF));
+        };
+        let target = match kind {
+            WriteKind::Plain => target,
+            WriteKind::Durable => target.durable(),
         };
         let pushed = hands.get_mut(thread).map(|it| it.push(Request { id, file, target, job }));
         if !matches!(pushed, Some(Ok(()))) {
@@ -85,19 +95,25 @@ impl Executor for WorkerExecutor<'_> {
     }
 
     #[inline]
+    fn can_write_durably(&self, file: FileSlot) -> bool {
+        self.0.routes.target(file).is_some_and(|target| target.durable_flags != 0)
+    }
+
+    #[inline]
     fn write(
         &mut self,
         id: RequestId,
         file: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
+        kind: WriteKind,
     ) -> Option<Outcome> {
-        self.push(id, file, Job::write(pieces, offset))
+        self.push(id, file, Job::write(pieces, offset), kind)
     }
 
     #[inline]
     fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
-        self.push(id, file, Job::Sync(kind))
+        self.push(id, file, Job::Sync(kind), WriteKind::Plain)
     }
 }
 
@@ -117,7 +133,8 @@ impl Transport for Crew {
 
     fn attach(&mut self, slot: FileSlot, entry: &Entry) {
         let descriptor = Descriptor::of(entry.file());
-        self.routes.attach(slot, Target { descriptor, rw_flags: entry.rw_flags() });
+        let (rw_flags, durable_flags) = (entry.rw_flags(), entry.durable_flags());
+        self.routes.attach(slot, Target { descriptor, rw_flags, durable_flags });
     }
 
     fn detach(&mut self, slot: FileSlot) {

@@ -22,6 +22,16 @@ pub(super) struct Target {
     pub(super) descriptor: Descriptor,
     /// Flags of pwritev2(2) for its writes.
     pub(super) rw_flags: i32,
+    /// Those that a durable write has besides; 0 if it takes none.
+    pub(super) durable_flags: i32,
+}
+
+impl Target {
+    /// The same for a durable write.
+    #[inline]
+    pub(super) const fn durable(self) -> Self {
+        Self { rw_flags: self.rw_flags | self.durable_flags, ..self }
+    }
 }
 
 /// What is to be done.
@@ -73,7 +83,7 @@ impl Request {
     /// The file is open and the bytes, and the array, are in place until this returns.
     pub(super) unsafe fn carry_out(&self) -> Answer {
         let Self { id, file, target, job } = *self;
-        let Target { descriptor, rw_flags } = target;
+        let Target { descriptor, rw_flags, .. } = target;
         // SAFETY: the file is open (the caller's promise).
         let open = unsafe { descriptor.file() };
         let outcome = match job {

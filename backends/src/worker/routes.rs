@@ -49,6 +49,12 @@ impl Routes {
         }
     }
 
+    /// How requests of a file name it.
+    #[inline]
+    pub(super) fn target(&self, slot: FileSlot) -> Option<Target> {
+        self.files.get(slot.index())?.target
+    }
+
     /// How the next request of a file names it, and the number of the thread it goes to; `loads`
     /// are the requests in flight of each thread. `None` if there is no such file.
     #[inline]
@@ -97,7 +103,8 @@ mod tests {
         let slots = [(); 3].map(|()| engine.register(Registration::device()).unwrap().1);
         let mut routes = Routes::new(limits.files);
         let file = tempfile::tempfile().unwrap();
-        let target = Target { descriptor: Descriptor::of(&file), rw_flags: 0 };
+        let descriptor = Descriptor::of(&file);
+        let target = Target { descriptor, rw_flags: 0, durable_flags: 0 };
         slots.iter().for_each(|slot| routes.attach(*slot, target));
         (routes, slots)
     }

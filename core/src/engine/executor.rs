@@ -20,6 +20,17 @@ pub const fn outcome_from_raw(result: i32) -> Outcome {
     if result >= 0 { Ok(result as u32) } else { Err(Errno::new(result.wrapping_neg())) }
 }
 
+/// What a write must have done when it is answered with success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteKind {
+    /// Its bytes are in the file.
+    Plain,
+    /// They are durable too, and what is needed to read them back: a write and a data-sync of its
+    /// own range in one, as RWF_DSYNC of pwritev2(2) does it. If it is short, that is said of what
+    /// was written.
+    Durable,
+}
+
 /// How much a sync must make durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncKind {
@@ -40,7 +51,14 @@ pub trait Executor {
     /// none while this is 0.
     fn room(&self) -> usize;
 
-    /// Writes all of `pieces` to `file` from `offset` on.
+    /// Whether it carries out a write that is [`WriteKind::Durable`] on this file, and does so
+    /// where nobody waits for it: a data-sync takes long, and must not hold up [`Executor::write`].
+    fn can_write_durably(&self, _file: FileSlot) -> bool {
+        false
+    }
+
+    /// Writes all of `pieces` to `file` from `offset` on. `kind` is [`WriteKind::Plain`] unless
+    /// [`Executor::can_write_durably`].
     ///
     /// `Some` if that is already done. On `None` the executor owes one `Engine::complete` with
     /// this id, and may read the pieces' bytes (and the array, if it has several elements) at
@@ -51,6 +69,7 @@ pub trait Executor {
         file: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
+        kind: WriteKind,
     ) -> Option<Outcome>;
 
     /// Makes durable what was written to `file` before this call. Otherwise like

@@ -84,7 +84,7 @@ pub struct OpenFile {
 
     pub(crate) lanes: Lanes,
     pub(crate) syncs: List,
-    /// Syncs at the front of `syncs` that the OS call in flight serves.
+    /// Syncs at the front of `syncs` that the OS call in flight serves, or the durable write.
     pub(crate) flying: u32,
     /// Writes in stage `Again`.
     pub(crate) again: u32,
@@ -102,6 +102,10 @@ pub struct OpenFile {
     /// A sync was accepted since the last positional write was.
     pub(crate) is_fenced: bool,
     pub(crate) had_full_sync: bool,
+    /// Something was handed over as a plain write, and no data-sync since covers all of that.
+    pub(crate) is_unsynced: bool,
+    /// It was found out that the file takes no durable write.
+    pub(crate) refuses_durable: bool,
 }
 
 impl OpenFile {
@@ -138,6 +142,8 @@ impl OpenFile {
         is_urgent: false,
         is_fenced: false,
         had_full_sync: false,
+        is_unsynced: false,
+        refuses_durable: false,
     };
 
     /// The last position up to `position` that requests of this file may begin or end at.

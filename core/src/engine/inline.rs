@@ -9,7 +9,7 @@
 use super::{
     Engine,
     admission::range_end,
-    executor::{Executor, Outcome},
+    executor::{Executor, Outcome, WriteKind},
     file::AppendGate,
     operation::Kind,
     retry::{Verdict, judge},
@@ -50,6 +50,7 @@ impl<S: Storage> Engine<S> {
             file.write_end = end;
             file.tail = file.tail.max(end);
         }
+        file.is_unsynced = true;
         self.execute(fd, Kind::Write, data, offset, executor)
     }
 
@@ -83,6 +84,7 @@ impl<S: Storage> Engine<S> {
             return Err(self.refuse_full());
         }
         file.tail = offset + data.len() as u64;
+        file.is_unsynced = true;
         self.execute(fd, Kind::Append, data, offset, executor)
     }
 
@@ -126,7 +128,7 @@ impl<S: Storage> Engine<S> {
         let mut piece = Piece::EMPTY;
         let pieces = Pieces::of(data, &mut piece);
         let id = RequestId::new(token, index);
-        let outcome = executor.write(id, FileSlot(fd.slot), pieces, offset);
+        let outcome = executor.write(id, FileSlot(fd.slot), pieces, offset, WriteKind::Plain);
         if outcome != Some(Ok(data.len() as u32)) {
             let first = outcome.unwrap_or(Err(Errno::IO));
             if let Err(errno) = self.go_on(id, fd.slot, first, data, offset, executor) {
@@ -171,7 +173,7 @@ impl<S: Storage> Engine<S> {
             }
             self.stats.write_requests += 1;
             let pieces = Pieces::of(rest, &mut piece);
-            let answer = executor.write(id, FileSlot(slot), pieces, offset);
+            let answer = executor.write(id, FileSlot(slot), pieces, offset, WriteKind::Plain);
             outcome = answer.unwrap_or(Err(Errno::IO));
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! Invariant: if the older lane is empty, so is the other.
 
-use super::executor::Outcome;
+use super::{executor::Outcome, fuse::Fusion};
 use crate::{RequestId, table::piece_table::NO_VECTOR};
 
 /// How far one of the append requests is.
@@ -35,6 +35,7 @@ pub(crate) struct Lane {
     pub(crate) vector: u16,
     /// Times it was sent in vain since it last made progress.
     pub(crate) attempts: u8,
+    pub(crate) fusion: Fusion,
 }
 
 impl Lane {
@@ -46,6 +47,7 @@ impl Lane {
         stage: LaneStage::Empty,
         vector: NO_VECTOR,
         attempts: 0,
+        fusion: Fusion::None,
     };
 
     #[inline]

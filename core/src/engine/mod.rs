@@ -13,6 +13,7 @@
 //! | `write`, `append`, `sync` | accepting, starting and finishing each kind |
 //! | `stream` | ranges of a file's append stream → requests |
 //! | `tail_block` | where such a range ends, on a file with an alignment |
+//! | `fuse` | a range and the data-sync of it → one request |
 //! | `run` | adjacent positional writes → one request |
 //! | `retry` | what an answer means |
 //! | `failure` | what fails with what |
@@ -32,6 +33,7 @@ mod admission;
 mod append;
 mod delivery;
 mod failure;
+mod fuse;
 mod inline;
 mod lane;
 mod lifecycle;
@@ -73,7 +75,7 @@ use storage::{Parts, Storage};
 /// ```
 /// use ringzero_core::{
 ///     Engine, Executor, FileSlot, Inline, IoCompletion, Limits, Outcome, Parts, Pieces,
-///     Registration, RequestId, SliceSink, SyncKind,
+///     Registration, RequestId, SliceSink, SyncKind, WriteKind,
 /// };
 ///
 /// struct RamDisk([u8; 64]);
@@ -88,6 +90,7 @@ use storage::{Parts, Storage};
 ///         _: FileSlot,
 ///         data: Pieces<'_>,
 ///         at: u64,
+///         _: WriteKind,
 ///     ) -> Option<Outcome> {
 ///         let bytes = data.iter().flatten();
 ///         let disk = self.0.iter_mut().skip(at as usize);

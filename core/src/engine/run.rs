@@ -13,7 +13,7 @@
 
 use super::{
     Engine,
-    executor::{Executor, Outcome},
+    executor::{Executor, Outcome, WriteKind},
     operation::{CONTINUED, Operation, Stage},
     storage::Storage,
     tail_block::is_aligned,
@@ -61,7 +61,9 @@ pub(super) fn hand_over_one<E: Executor>(
     let id = write.request_id(index);
     // SAFETY: as in `write_pieces`, and there is no array.
     let pieces = unsafe { Pieces::new(core::slice::from_ref(&piece), write.len) };
-    executor.write(id, FileSlot(write.file), pieces, write.offset).map(|outcome| (id, outcome))
+    let file = FileSlot(write.file);
+    let outcome = executor.write(id, file, pieces, write.offset, WriteKind::Plain);
+    outcome.map(|outcome| (id, outcome))
 }
 
 impl<S: Storage> Engine<S> {
@@ -200,7 +202,8 @@ impl<S: Storage> Engine<S> {
         let file = FileSlot(first.file);
         let offset = first.offset + u64::from(first.done);
         let pieces = (&run.gathered, run.byte_count);
-        let outcome = self.write_pieces(executor, (id, file), pieces, offset);
+        let request = (id, file, WriteKind::Plain);
+        let outcome = self.write_pieces(executor, request, pieces, offset);
         outcome.map(|outcome| (id, outcome))
     }
 
@@ -209,7 +212,7 @@ impl<S: Storage> Engine<S> {
     pub(super) fn write_pieces<E: Executor>(
         &self,
         executor: &mut E,
-        (id, file): (RequestId, FileSlot),
+        (id, file, kind): (RequestId, FileSlot, WriteKind),
         (gathered, byte_count): (&Gathered, u32),
         offset: u64,
     ) -> Option<Outcome> {
@@ -227,7 +230,7 @@ impl<S: Storage> Engine<S> {
             is_aligned(self.files.records.at(u32::from(file.0)), raw, offset),
             "{raw:?} at {offset}"
         );
-        executor.write(id, file, pieces, offset)
+        executor.write(id, file, pieces, offset, kind)
     }
 
     /// Hands an assembled request over, and takes its answer if the executor has one already.

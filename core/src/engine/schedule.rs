@@ -168,7 +168,7 @@ impl<S: Storage> Engine<S> {
         self.in_flight -= 1;
         // Appends never lead a request: those of a stream have ids of their own.
         if kind == Kind::Sync {
-            self.sync_answered(slot, leader, outcome);
+            self.sync_answered(slot, outcome);
         } else {
             self.write_answered(slot, leader, outcome);
         }

@@ -15,8 +15,11 @@ pub struct Stats {
     pub bytes: u64,
     /// Writes handed to the executor, continuations included.
     pub write_requests: u64,
-    /// Data-syncs handed to the executor.
+    /// Data-syncs handed to the executor, apart from those that a write carries.
     pub sync_requests: u64,
+    /// Writes handed to the executor that carry the data-sync of what they write. They count in
+    /// `write_requests` too.
+    pub durable_writes: u64,
     /// Writes and appends that left in the request of another.
     pub merged_records: u64,
     /// Syncs served by the OS call of another.

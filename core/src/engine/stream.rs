@@ -15,16 +15,16 @@
 
 use super::{
     Engine,
-    executor::{Executor, Outcome},
+    executor::{Executor, Outcome, WriteKind},
     file::AppendGate,
+    fuse::Fusion,
     lane::{Lane, LaneStage},
-    retry::{Verdict, counted, judge},
+    retry::{Verdict, counted},
     run::Gathered,
     storage::Storage,
 };
 use crate::{
     FileSlot, RequestId,
-    limits::MAX_REQUEST_BYTES,
     table::{piece_table::NO_VECTOR, records::NIL},
 };
 
@@ -50,9 +50,8 @@ impl<S: Storage> Engine<S> {
             if executor.room() == 0 {
                 return self.mark_ready(slot);
             }
-            let begin = file.sent;
-            let end = file.tail.min(file.floor(begin) + u64::from(MAX_REQUEST_BYTES));
-            *file.lanes.get_mut(lane) = Lane { begin, end, ..Lane::EMPTY };
+            let request = self.next_lane(slot, executor);
+            *self.files.records.at_mut(slot).lanes.get_mut(lane) = request;
             self.send_lane(slot, lane, executor);
         }
     }
@@ -106,8 +105,20 @@ impl<S: Storage> Engine<S> {
         entry.started_ns = self.now_ns;
         entry.stage = LaneStage::Sent;
         entry.vector = gathered.vector;
+        if position < end && entry.fusion == Fusion::Fused {
+            // There is no room for all of it in one request.
+            entry.fusion = Fusion::None;
+        }
+        let kind = match entry.fusion {
+            Fusion::Fused => WriteKind::Durable,
+            Fusion::None | Fusion::Doubted(_) => WriteKind::Plain,
+        };
+        file.is_unsynced |= kind == WriteKind::Plain;
+        if kind == WriteKind::Durable {
+            self.board_all(slot);
+        }
         let pieces = (&gathered, (beyond - first) as u32);
-        let request = (id, FileSlot::at(slot));
+        let request = (id, FileSlot::at(slot), kind);
         if let Some(outcome) = self.write_pieces(executor, request, pieces, first) {
             self.complete(id, outcome);
         }
@@ -132,14 +143,14 @@ impl<S: Storage> Engine<S> {
         let outcome = counted(outcome, entry.begin as u32 & mask, mask);
         entry.stage = LaneStage::Landed(outcome);
         let vector = core::mem::replace(&mut entry.vector, NO_VECTOR);
-        let (begin, attempts) = (entry.begin, entry.attempts);
+        let (begin, verdict) = (entry.begin, entry.judge(outcome));
         let is_older = lane == file.lanes.older();
         if vector != NO_VECTOR {
             self.vectors.release(vector);
         }
         self.in_flight -= 1;
         // It counts for the file at once, even if the request ahead of it has not been answered.
-        if let Verdict::Failed(errno) = judge(outcome, attempts)
+        if let Verdict::Failed(errno) = verdict
             && !errno.keeps_file_usable()
         {
             let failed = self.append_at(slot, begin);
@@ -175,7 +186,11 @@ impl<S: Storage> Engine<S> {
             if lanes.has_request() {
                 return;
             }
+            let fusion = lanes.get(older).fusion;
             lanes.turn();
+            if fusion != Fusion::None {
+                self.end_fusion(slot, fusion);
+            }
         }
         let file = self.files.records.at(slot);
         let is_stopped = file.is_stream_stopped();
@@ -191,8 +206,13 @@ impl<S: Storage> Engine<S> {
     fn settle_lane(&mut self, slot: u32, lane: usize, outcome: Outcome) {
         let file = self.files.records.at_mut(slot);
         let is_draining = matches!(file.append_gate, AppendGate::Draining(_));
+        let verdict = file.lanes.get(lane).judge(outcome);
+        if file.lanes.get(lane).fusion != Fusion::None {
+            self.settle_fusion((slot, lane), verdict, outcome);
+        }
+        let file = self.files.records.at_mut(slot);
         let entry = file.lanes.get_mut(lane);
-        match judge(outcome, entry.attempts) {
+        match verdict {
             _ if is_draining => {
                 // An append ahead of it failed: cancelled, whatever it says.
                 *entry = Lane::EMPTY;

@@ -115,6 +115,8 @@ impl<S: Storage> Engine<S> {
         let id = sync.request_id(leader);
         let file = self.files.records.at_mut(slot);
         file.flying = count;
+        // With nothing on its way, all that was handed over is in, and the call covers it.
+        file.is_unsynced &= !file.writes.is_empty() || file.lanes.has_request();
         let kind = if file.had_full_sync { SyncKind::Data } else { SyncKind::Full };
         self.in_flight += 1;
         self.stats.sync_requests += 1;
@@ -126,25 +128,40 @@ impl<S: Storage> Engine<S> {
 
     /// The data-sync that flew for `leader` was answered.
     #[inline(never)]
-    pub(super) fn sync_answered(&mut self, slot: u32, leader: u32, outcome: Outcome) {
-        let file = self.files.records.at_mut(slot);
-        let mut count = core::mem::take(&mut file.flying);
+    pub(super) fn sync_answered(&mut self, slot: u32, outcome: Outcome) {
         let result = match outcome {
             Ok(_) => {
-                file.had_full_sync = true;
+                self.files.records.at_mut(slot).had_full_sync = true;
                 Ok(0)
             }
             Err(errno) => Err(sync_error(errno)),
         };
-        let mut index = leader;
+        self.end_flight(slot, result);
+    }
+
+    /// The file's data-sync in flight has ended, and with it the syncs that it flew for.
+    pub(super) fn end_flight(&mut self, slot: u32, result: Result<u32, Errno>) {
+        let file = self.files.records.at_mut(slot);
+        let mut count = core::mem::take(&mut file.flying);
+        let mut index = file.syncs.head;
+        let mut announcer = index;
+        let mut is_told = false;
         while count > 0 && index != NIL {
-            let next = self.operations.records.at(index).links.next;
-            self.finish(index, result);
+            let sync = self.operations.records.at(index);
+            let next = sync.links.next;
+            // One that a durable write flew for may have a failure to report.
+            let noted = Errno::new(-sync.result);
+            let own = if sync.result == 0 { result } else { Err(noted) };
+            if sync.result == 0 && !is_told {
+                announcer = index;
+                is_told = true;
+            }
+            self.finish(index, own);
             index = next;
             count -= 1;
         }
         if let Err(errno) = result {
-            self.fail_file(slot, errno, leader);
+            self.fail_file(slot, errno, announcer);
         }
         let file = self.files.records.at(slot);
         let has_waiting_sync = !file.syncs.is_empty();

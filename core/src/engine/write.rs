@@ -137,7 +137,13 @@ impl<S: Storage> Engine<S> {
     #[inline]
     pub(super) fn start_writes<E: Executor>(&mut self, slot: u32, executor: &mut E) {
         self.unblock_oldest(slot, executor);
-        let mut index = self.files.records.at(slot).write_next;
+        let file = self.files.records.at_mut(slot);
+        let mut index = file.write_next;
+        if index == NIL {
+            return;
+        }
+        // Also by what must wait and goes out later: until then the file has a write.
+        file.is_unsynced = true;
         while index != NIL {
             if executor.room() == 0 {
                 self.mark_ready(slot);

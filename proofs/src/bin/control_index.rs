@@ -4,7 +4,7 @@
 
 use core::hint::black_box;
 
-use ringzero_core::{Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind};
+use ringzero_core::{Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind, WriteKind};
 use ringzero_proofs::{exercise, forbid_panics, opaque, program};
 
 program!(super::run);
@@ -18,7 +18,14 @@ impl Executor for Careless {
     }
 
     #[allow(clippy::indexing_slicing)]
-    fn write(&mut self, _: RequestId, file: FileSlot, _: Pieces<'_>, _: u64) -> Option<Outcome> {
+    fn write(
+        &mut self,
+        _: RequestId,
+        file: FileSlot,
+        _: Pieces<'_>,
+        _: u64,
+        _: WriteKind,
+    ) -> Option<Outcome> {
         black_box(self.0[file.index()]);
         None
     }

@@ -15,7 +15,7 @@ use fuser::{
     ReplyData, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyPoll, ReplyWrite, Request, TimeOrNow,
     WriteFlags,
 };
-use ringzero_core::SyncKind;
+use ringzero_core::{SyncKind, WriteKind};
 
 use super::{
     log::Event,
@@ -171,7 +171,7 @@ impl Filesystem for Server {
         reply: ReplyWrite,
     ) {
         let Some(inode) = file_of(ino) else { return reply.error(Errno::EISDIR) };
-        let ask = Ask::Write { offset, len: data.len() as u64, pieces: 1 };
+        let ask = Ask::Write { offset, len: data.len() as u64, pieces: 1, kind: WriteKind::Plain };
         self.shared.take(inode, ask, data, Reply::Write(reply));
     }
 
