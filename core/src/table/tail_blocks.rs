@@ -5,8 +5,8 @@
 //! which ends there can end aligned; the next one takes the bytes before the end from here. What
 //! that is good for, and when a block may be filled again, is the engine's business.
 //!
-//! Worked example, alignment 512: the stream ends at 1,300. The block holds the 276 bytes from 1,024
-//! on, and 236 zeros.
+//! Worked example, alignment 512: the stream ends at 1,300. The block holds the 276 bytes from
+//! 1,024 on, and 236 zeros.
 //!
 //! # Safety
 //! The table has sole use of its part of the memory, between the blocks and the piece arrays. Every
