@@ -156,7 +156,7 @@ impl Limits {
         self.files * APPEND_LANES as u32 + VECTORS_FOR_WRITES
     }
 
-    /// Counters of the overlap filter: four per operation, rounded up to a power of two.
+    /// Buckets of the overlap index: four per operation, rounded up to a power of two.
     pub const fn range_count(&self) -> u32 {
         (self.operation_count() * 4).next_power_of_two()
     }

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-use super::lane::Lanes;
+use super::{gap::Gap, lane::Lanes};
 
 /// Whether appends are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +76,15 @@ pub struct OpenFile {
     pub(crate) write_next: u32,
     /// Writes with the flag `BLOCKED`.
     pub(crate) blocked: u32,
-    /// The range filter counts the positional writes in flight or queued.
-    pub(crate) is_filtered: bool,
-    /// Positional writes in flight or queued that the range filter does not count.
+    /// The range index has the positional writes in flight or queued.
+    pub(crate) is_indexed: bool,
+    /// While it is indexed: a granule has 2 to the power of this bytes.
+    pub(crate) granule_shift: u32,
+    /// Of those, the ones that reach beyond the granule they begin in.
+    pub(crate) crossing: u32,
+    /// Those longer than a granule, which the range index does not have.
     pub(crate) wide: u32,
+    pub(crate) gap: Gap,
     pub(crate) write_end: u64,
 
     pub(crate) lanes: Lanes,
@@ -125,8 +130,11 @@ impl OpenFile {
         writes: List::EMPTY,
         write_next: NIL,
         blocked: 0,
-        is_filtered: false,
+        is_indexed: false,
+        granule_shift: 0,
+        crossing: 0,
         wide: 0,
+        gap: Gap::ALL,
         write_end: 0,
         lanes: Lanes::EMPTY,
         syncs: List::EMPTY,

@@ -5,7 +5,7 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `operation`, `file`, `lane` | the records, and what is true of them |
+//! | `operation`, `file`, `lane`, `gap` | the records, and what is true of them |
 //! | `storage` | the memory an engine is built from |
 //! | `executor` | the interface to a driver |
 //! | `admission` | may this submission be taken? |
@@ -34,6 +34,7 @@ mod append;
 mod delivery;
 mod failure;
 mod fuse;
+mod gap;
 mod inline;
 mod lane;
 mod lifecycle;
@@ -53,7 +54,7 @@ use crate::{
     Limits, LimitsError,
     table::{
         buffer_ring::BufferRing, completion_queue::CompletionQueue, fd_table::FdTable, fifo::Fifo,
-        piece_table::PieceTable, range_filter::RangeFilter, records::Records, slab::Slab,
+        piece_table::PieceTable, range_index::RangeIndex, records::Records, slab::Slab,
         tail_blocks::TailBlocks,
     },
 };
@@ -145,7 +146,7 @@ pub struct Engine<S: Storage> {
     blocks: BufferRing<S::Blocks, S::Memory>,
     tail_blocks: TailBlocks,
     vectors: PieceTable,
-    ranges: RangeFilter<S::Ranges>,
+    ranges: RangeIndex<S::Ranges>,
     finished: CompletionQueue,
     ready: Fifo<u16, S::Queue>,
     urgent: Fifo<u16, S::Queue>,
@@ -196,7 +197,7 @@ impl<S: Storage> Engine<S> {
             ),
             tail_blocks,
             vectors,
-            ranges: RangeFilter::new(ranges),
+            ranges: RangeIndex::new(ranges),
             finished: CompletionQueue::new(),
             ready: Fifo::new(ready, 0),
             urgent: Fifo::new(urgent, 0),

@@ -13,6 +13,7 @@ use crate::{
         completion_queue::Finished,
         list::{Links, Node},
         piece_table::NO_VECTOR,
+        range_index::Chained,
         records::NIL,
     },
 };
@@ -74,7 +75,7 @@ pub struct Operation {
     /// Operations in the request it leads, 0 if it leads none.
     pub(crate) run: u32,
     /// What the completion says. Until then, of an append: its length; of a sync: the failure it
-    /// will report, or 0; of a write on a file that is filtered: where the range filter counts it.
+    /// will report, or 0; of a write on a file that is indexed: what it is chained to.
     pub(crate) result: i32,
     pub(crate) file: u16,
     pub(crate) vector: u16,
@@ -156,6 +157,18 @@ impl Node for Operation {
     #[inline]
     fn links_mut(&mut self) -> &mut Links {
         &mut self.links
+    }
+}
+
+impl Chained for Operation {
+    #[inline]
+    fn chained_to(&self) -> u32 {
+        self.result as u32
+    }
+
+    #[inline]
+    fn chain_to(&mut self, next: u32) {
+        self.result = next as i32;
     }
 }
 

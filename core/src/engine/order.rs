@@ -1,44 +1,238 @@
 //! Does this write overlap something in flight or queued on its file?
 //!
-//! Three tests, each cheaper than the next and nearly always the last one needed: whether the write
-//! begins where nothing was written yet (sequential writers pass), the range filter (random writers
-//! pass; it is filled when one is first needed), the operations themselves. The first two are in
-//! the submission itself. A write that overlaps waits until it is its file's oldest.
+//! Three ways to tell, each cheaper than the next and nearly always the last one needed; none grows
+//! with the number of writes in flight.
+//! - The write is in the file's [`Gap`](super::gap::Gap), or its only one: sequential and circular
+//!   writers pass. Each walk that finds a gap looks only at writes that no walk looked at before.
+//! - The file's writes are *indexed*, from the first one that neither is in the gap nor may walk,
+//!   until none is left: random writers pass if nothing begins in their granule.
+//! - The writes that begin near it are compared. Only while a write longer than the longest granule
+//!   is unfinished (a *wide* one), all are.
 //!
-//! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 moves forward. A write
-//! at 4096..8192 does not, its granule is taken, and the comparison finds it disjoint. A write at
-//! 4000..4100 overlaps the first and waits; so does a later one at 4096..8192 that overlaps the
-//! waiting one, so the three keep their order.
+//! A write that overlaps waits until it is its file's oldest.
+//!
+//! The granule fits the writes that are unfinished when the index is begun: the longest one, rounded
+//! up to a power of two, if none then crosses a granule's end (pages of a database), else eight
+//! times that. The index is begun anew when a longer write comes, or when a chain has become long
+//! and the writes that the granule was made for have ended.
+//!
+//! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 is in the gap. One at
+//! 4096..8192 is not; a walk finds it disjoint. One at 4000..4100 overlaps the first: the index is
+//! begun, with granules of 4 KiB which it crosses, so of 32 KiB; it is compared with all in the
+//! first granule and waits. So does a later one at 4096..8192 that overlaps the waiting one, so the
+//! three keep their order.
 
-use super::{file::OpenFile, operation::Operation};
+use super::{file::OpenFile, gap::Gap, operation::Operation};
 use crate::{
     Slots,
     table::{
-        range_filter::{Counted, RangeFilter, narrow},
+        range_index::{Granule, RangeIndex},
         records::{NIL, Records},
     },
 };
 
-/// Counts the newest write of a file in, where that was not done yet, and says whether it overlaps
-/// one accepted earlier. To be asked only if it may.
+/// The shortest and the longest granules: 64 bytes and 64 KiB.
+const SHIFTS: (u32, u32) = (6, 16);
+/// Where writes cross the ends of granules, how much longer than a write a granule is: eight times.
+const ROOM_SHIFT: u32 = 3;
+/// Writes compared with one at which shorter granules may be better.
+const MANY: u32 = 32;
+
+/// Indexes a new write of an indexed file, unless it crosses the end of its granule. Says whether it
+/// may overlap; if it crosses, it may, and is not indexed yet.
+#[inline]
+pub(super) fn enter<R: Slots<u32>>(
+    ranges: &mut RangeIndex<R>,
+    file: &OpenFile,
+    operation: &mut Operation,
+    (index, end): (u32, u64),
+) -> bool {
+    let number = operation.offset >> file.granule_shift;
+    if number != end.wrapping_sub(1) >> file.granule_shift {
+        return true;
+    }
+    let next = ranges.push(Granule { file: operation.file, number }, index);
+    operation.result = next as i32;
+    next != NIL || (file.crossing | file.wide) != 0
+}
+
+/// Says whether the newest write of a file overlaps one accepted earlier, and indexes it where that
+/// is needed and was not done yet. To be asked only if it may overlap.
 pub(super) fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
     operations: &mut Records<Operation, O>,
-    ranges: &mut RangeFilter<R>,
+    ranges: &mut RangeIndex<R>,
     file: &mut OpenFile,
 ) -> bool {
-    let newest = file.writes.tail;
-    let Operation { offset, result, file: slot, .. } = *operations.at(newest);
-    let end = operations.at(newest).end();
-    if !file.is_filtered {
-        begin_filtering(operations, ranges, file);
-    } else if Counted::from_i32(result) == Counted::SEVERAL {
-        let had_wide = file.wide > 0;
-        let is_taken = enter_several(ranges, file, slot, (offset, end));
-        if !is_taken && !had_wide {
+    let newest = *operations.at(file.writes.tail);
+    let range = (newest.offset, newest.end());
+    if !file.is_indexed {
+        if is_in_new_gap(operations, file, newest.token, range) {
             return false;
         }
+        file.is_indexed = true;
+        index_all(operations, ranges, file);
+    } else if crosses(file.granule_shift, range) {
+        let is_longer = u64::from(newest.len) > 1 << file.granule_shift;
+        if is_longer && file.granule_shift < SHIFTS.1 {
+            leave_all(operations, ranges, file, file.writes.tail);
+            index_all(operations, ranges, file);
+        } else {
+            enter_any(operations, ranges, file, file.writes.tail);
+        }
     }
+    if file.wide > 0 {
+        return overlaps_any(operations, file.writes.head, file.writes.tail, range);
+    }
+    let (overlaps, compared_count) = overlaps_near(operations, ranges, file, &newest);
+    if compared_count > MANY && operations.at(file.writes.head).token >= file.gap.since {
+        leave_all(operations, ranges, file, NIL);
+        index_all(operations, ranges, file);
+    }
+    overlaps
+}
+
+/// The newest write is outside its file's gap. Says whether it is in another, which is the file's
+/// from now on. Walks only if all writes that the last walk found have ended.
+fn is_in_new_gap<O: Slots<Operation>>(
+    operations: &Records<Operation, O>,
+    file: &mut OpenFile,
+    token: u64,
+    (offset, end): (u64, u64),
+) -> bool {
+    let newest = file.writes.tail;
+    if operations.at(file.writes.head).token < file.gap.since {
+        return false;
+    }
+    if offset >= file.gap.begin {
+        file.gap.restart_behind(end);
+        return true;
+    }
+    let mut gap_end = u64::MAX;
     let mut index = file.writes.head;
+    while index != newest && index != NIL {
+        let write = operations.at(index);
+        if write.offset >= end {
+            gap_end = gap_end.min(write.offset);
+        } else if offset < write.end() {
+            return false;
+        }
+        index = write.links.next;
+    }
+    file.gap = Gap { begin: end, end: gap_end, since: token };
+    true
+}
+
+/// Chooses the granule that fits the file's writes, and indexes them all.
+fn index_all<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &mut Records<Operation, O>,
+    ranges: &mut RangeIndex<R>,
+    file: &mut OpenFile,
+) {
+    let longest = each(operations, file, 1, |longest, write| longest.max(write.len));
+    let shift = (u32::BITS - (longest - 1).leading_zeros()).max(SHIFTS.0);
+    let is_crossed = each(operations, file, false, |is_crossed, write| {
+        is_crossed | crosses(shift, (write.offset, write.end()))
+    });
+    let room_shift = if is_crossed { ROOM_SHIFT } else { 0 };
+    file.granule_shift = (shift + room_shift).min(SHIFTS.1);
+    file.gap.since = operations.at(file.writes.tail).token;
+    let mut index = file.writes.head;
+    while index != NIL {
+        enter_any(operations, ranges, file, index);
+        index = operations.at(index).links.next;
+    }
+}
+
+/// Takes the file's writes before `until` out of the index.
+fn leave_all<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &mut Records<Operation, O>,
+    ranges: &mut RangeIndex<R>,
+    file: &mut OpenFile,
+    until: u32,
+) {
+    let mut index = file.writes.head;
+    while index != until && index != NIL {
+        let next = operations.at(index).result as u32;
+        leave_indexed(operations, ranges, file, (index, next));
+        index = operations.at(index).links.next;
+    }
+}
+
+/// Folds the file's writes.
+fn each<T, O: Slots<Operation>>(
+    operations: &Records<Operation, O>,
+    file: &OpenFile,
+    first: T,
+    fold: impl Fn(T, &Operation) -> T,
+) -> T {
+    let (mut value, mut index) = (first, file.writes.head);
+    while index != NIL {
+        let write = operations.at(index);
+        value = fold(value, write);
+        index = write.links.next;
+    }
+    value
+}
+
+/// Whether a range is in more than one granule.
+#[inline]
+const fn crosses(shift: u32, (offset, end): (u64, u64)) -> bool {
+    offset >> shift != end.wrapping_sub(1) >> shift
+}
+
+/// Indexes any write of an indexed file.
+fn enter_any<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &mut Records<Operation, O>,
+    ranges: &mut RangeIndex<R>,
+    file: &mut OpenFile,
+    index: u32,
+) {
+    let write = operations.at_mut(index);
+    if u64::from(write.len) > 1 << file.granule_shift {
+        file.wide += 1;
+        return;
+    }
+    file.crossing += u32::from(crosses(file.granule_shift, (write.offset, write.end())));
+    let number = write.offset >> file.granule_shift;
+    write.result = ranges.push(Granule { file: write.file, number }, index) as i32;
+}
+
+/// Whether a write in the chain of a granule near the newest one overlaps it, and how many were
+/// compared.
+fn overlaps_near<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &Records<Operation, O>,
+    ranges: &RangeIndex<R>,
+    file: &OpenFile,
+    newest: &Operation,
+) -> (bool, u32) {
+    let mut compared_count = 0;
+    let (offset, end) = (newest.offset, newest.end());
+    let first = offset >> file.granule_shift;
+    // Only what crosses the end of a granule reaches into the next.
+    let from = if file.crossing > 0 { first.saturating_sub(1) } else { first };
+    for number in from..=end.wrapping_sub(1) >> file.granule_shift {
+        let mut index = ranges.head(Granule { file: newest.file, number });
+        while index != NIL {
+            let write = operations.at(index);
+            let is_older = write.file == newest.file && index != file.writes.tail;
+            if is_older && write.offset < end && offset < write.end() {
+                return (true, compared_count);
+            }
+            compared_count += 1;
+            index = write.result as u32;
+        }
+    }
+    (false, compared_count)
+}
+
+/// Whether one of the file's writes before the newest overlaps a range.
+fn overlaps_any<O: Slots<Operation>>(
+    operations: &Records<Operation, O>,
+    head: u32,
+    newest: u32,
+    (offset, end): (u64, u64),
+) -> bool {
+    let mut index = head;
     while index != newest && index != NIL {
         let write = operations.at(index);
         if write.offset < end && offset < write.end() {
@@ -49,71 +243,57 @@ pub(super) fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
     false
 }
 
-/// The first write that does not move forward: from here until the file has no write left, the
-/// filter counts them all. Writers that only move forward never pay for it.
-fn begin_filtering<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &mut Records<Operation, O>,
-    ranges: &mut RangeFilter<R>,
-    file: &mut OpenFile,
-) {
-    file.is_filtered = true;
-    let mut index = file.writes.head;
-    while index != NIL {
-        let write = operations.at_mut(index);
-        let range = (write.offset, write.end());
-        let (counted, _) = ranges.insert(write.file, range);
-        write.result = counted.to_i32();
-        if counted == Counted::SEVERAL {
-            enter_several(ranges, file, write.file, range);
-        }
-        index = write.links.next;
-    }
-}
-
-/// Counts a range of several granules in. Says whether it is wide, or one of its granules taken.
-fn enter_several<R: Slots<u32>>(
-    ranges: &mut RangeFilter<R>,
-    file: &mut OpenFile,
-    slot: u16,
-    (offset, end): (u64, u64),
-) -> bool {
-    match narrow(offset, end) {
-        Some(granules) => ranges.insert_several(slot, granules),
-        None => {
-            file.wide += 1;
-            true
-        }
-    }
-}
-
-/// Counts a positional write out, after it was taken off its file's list.
+/// A positional write was taken off its file's list: if the file is indexed, takes it out of the
+/// index. `next` is what its result was while it was unfinished.
 #[inline]
 pub(super) fn leave<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &Records<Operation, O>,
-    ranges: &mut RangeFilter<R>,
+    operations: &mut Records<Operation, O>,
+    ranges: &mut RangeIndex<R>,
     file: &mut OpenFile,
-    (index, counted): (u32, Counted),
+    (index, next): (u32, u32),
 ) {
-    if !file.is_filtered {
-        return;
+    if file.is_indexed {
+        leave_indexed(operations, ranges, file, (index, next));
+        file.is_indexed = !file.writes.is_empty();
     }
-    if counted == Counted::SEVERAL {
-        leave_several(ranges, file, operations.at(index));
-    } else {
-        ranges.remove(counted);
-    }
-    file.is_filtered = !file.writes.is_empty();
 }
 
-/// What [`enter_several`] did is undone.
-#[cold]
-fn leave_several<R: Slots<u32>>(
-    ranges: &mut RangeFilter<R>,
+/// Takes any write out of the index.
+// A call, so that the way of writes that are not indexed keeps its registers.
+#[inline(never)]
+fn leave_indexed<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &mut Records<Operation, O>,
+    ranges: &mut RangeIndex<R>,
     file: &mut OpenFile,
-    write: &Operation,
+    (index, next): (u32, u32),
 ) {
-    match narrow(write.offset, write.end()) {
-        Some(granules) => ranges.remove_several(write.file, granules),
-        None => file.wide -= 1,
+    let write = operations.at(index);
+    let number = write.offset >> file.granule_shift;
+    let granule = Granule { file: write.file, number };
+    if number == write.end().wrapping_sub(1) >> file.granule_shift {
+        ranges.remove(operations, granule, (index, next));
+    } else {
+        leave_crossing(operations, ranges, file, (index, next));
     }
 }
+
+/// What [`enter_any`] did with a write that is in several granules is undone.
+#[cold]
+fn leave_crossing<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &mut Records<Operation, O>,
+    ranges: &mut RangeIndex<R>,
+    file: &mut OpenFile,
+    (index, next): (u32, u32),
+) {
+    let write = operations.at(index);
+    if u64::from(write.len) > 1 << file.granule_shift {
+        file.wide -= 1;
+        return;
+    }
+    file.crossing -= 1;
+    let granule = Granule { file: write.file, number: write.offset >> file.granule_shift };
+    ranges.remove(operations, granule, (index, next));
+}
+
+#[cfg(test)]
+mod tests;

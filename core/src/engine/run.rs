@@ -261,10 +261,10 @@ impl<S: Storage> Engine<S> {
     #[inline]
     pub(super) fn advance(&mut self, slot: u32, leader: u32, byte_count: u32) -> Option<u32> {
         let file = self.files.records.at_mut(slot);
-        if file.writes.head != leader || file.is_filtered {
+        if file.writes.head != leader || file.is_indexed {
             return self.advance_singly(leader, byte_count);
         }
-        // No write on the list was ever counted in the filter, so each `result` is the length.
+        // No write on the list was ever indexed, so each `result` is the length.
         let records = &mut self.operations.records;
         let mut left = byte_count;
         let mut unfinished = records.at(leader).run;
@@ -307,7 +307,7 @@ impl<S: Storage> Engine<S> {
         (unfinished > 0).then_some(index)
     }
 
-    /// The same for a run that is not the front part of its list, or counts in the range filter.
+    /// The same for a run that is not the front part of its list, or is indexed.
     #[inline(never)]
     fn advance_singly(&mut self, leader: u32, byte_count: u32) -> Option<u32> {
         let mut unfinished = self.operations.records.at(leader).run;

@@ -13,7 +13,7 @@ pub trait Storage {
     type Files: Slots<OpenFile>;
     /// [`Limits::block_count`] records.
     type Blocks: Slots<Block>;
-    /// [`Limits::range_count`] counters.
+    /// [`Limits::range_count`] buckets.
     type Ranges: Slots<u32>;
     /// [`Limits::queue_count`] file slots each.
     type Queue: Slots<u16>;
@@ -30,7 +30,7 @@ pub struct Parts<S: Storage> {
     pub files: S::Files,
     /// One record per block.
     pub blocks: S::Blocks,
-    /// The overlap filter.
+    /// The buckets of the overlap index.
     pub ranges: S::Ranges,
     /// Files with something to start.
     pub ready: S::Queue,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Errno, IoFd, StorageIoError,
-    table::{buffer_ring::Place, list::Links, range_filter::Counted, records::NIL},
+    table::{buffer_ring::Place, list::Links, records::NIL},
 };
 
 impl<S: Storage> Engine<S> {
@@ -54,8 +54,6 @@ impl<S: Storage> Engine<S> {
             self.operations.settle(&mut file.held, 1);
             return Err(self.refuse_exhausted());
         };
-        // Where nothing was ever written nothing can be overlapped: the writer moves forward.
-        let mut may_overlap = offset < file.write_end && !file.writes.is_empty();
         // Nothing accepted before a sync is merged with what comes after it.
         let is_fenced = core::mem::take(&mut file.is_fenced);
         if end > file.write_end {
@@ -69,11 +67,16 @@ impl<S: Storage> Engine<S> {
         let name = (token, Kind::Write, fd.slot);
         let (index, operation) = self.operations.take();
         operation.begin(name, (offset, len), (links, place));
-        if file.is_filtered {
-            let (counted, is_taken) = self.ranges.insert(fd.slot, (offset, end));
-            operation.result = counted.to_i32();
-            may_overlap = is_taken | (file.wide > 0);
-        }
+        let may_overlap = if file.is_indexed {
+            order::enter(&mut self.ranges, file, operation, (index, end))
+        } else if file.gap.admits((offset, end)) {
+            false
+        } else if file.writes.is_empty() {
+            file.gap.restart_behind(end);
+            false
+        } else {
+            true
+        };
         let records = &mut self.operations.records;
         if let Some(before) = file.writes.push_back_linked(records, index)
             && before.end() == offset
@@ -216,13 +219,13 @@ impl<S: Storage> Engine<S> {
     pub(super) fn write_succeeded(
         &mut self,
         (index, links): (u32, Links),
-        (counted, slot): (Counted, u16),
+        (chained_to, slot): (u32, u16),
         (place, len): (Place, u32),
     ) {
         let file = self.files.records.at_mut(u32::from(slot));
         let records = &mut self.operations.records;
         file.writes.remove_linked(records, index, links);
-        order::leave(records, &mut self.ranges, file, (index, counted));
+        order::leave(records, &mut self.ranges, file, (index, chained_to));
         self.blocks.release(&mut file.packing, place, len);
         self.finished.push(records, index);
         if !file.syncs.is_empty() || file.blocked > 0 {

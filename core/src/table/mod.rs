@@ -11,7 +11,7 @@
 //! | `buffer_ring` | fixed blocks of stable memory, open block per file, shares |
 //! | `piece_table` | arrays of pieces at stable addresses, for vectored requests |
 //! | `tail_blocks` | one aligned block of stable memory per file, for the end of its stream |
-//! | `range_filter` | counting filter: might this range of a file be in flight? |
+//! | `range_index` | hash index: which ranges of a file in flight begin near here? |
 //! | `completion_queue` | finished operations, in order, until delivered |
 
 pub(crate) mod buffer_ring;
@@ -23,7 +23,7 @@ pub(crate) mod fd_table;
 pub(crate) mod fifo;
 pub(crate) mod list;
 pub(crate) mod piece_table;
-pub(crate) mod range_filter;
+pub(crate) mod range_index;
 pub(crate) mod records;
 pub(crate) mod slab;
 pub(crate) mod tail_blocks;
