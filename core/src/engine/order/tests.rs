@@ -15,7 +15,7 @@ use std::{format, rc::Rc, vec, vec::Vec};
 use super::*;
 use crate::{
     Block, Engine, Executor, FileSlot, IoCompletion, IoFd, Limits, OpenFile, Outcome, Parts,
-    Pieces, Registration, RequestId, Storage, SyncKind,
+    Pieces, Registration, RequestId, Storage, SyncKind, WriteKind,
     engine::operation::BLOCKED,
     exercise::{Random, Step, TestMemory, depth, every_sequence, long_run},
 };
@@ -74,7 +74,14 @@ impl Executor for Held {
         usize::MAX
     }
 
-    fn write(&mut self, id: RequestId, _: FileSlot, data: Pieces<'_>, _: u64) -> Option<Outcome> {
+    fn write(
+        &mut self,
+        id: RequestId,
+        _: FileSlot,
+        data: Pieces<'_>,
+        _: u64,
+        _: WriteKind,
+    ) -> Option<Outcome> {
         self.0.push((id, data.byte_count()));
         None
     }
@@ -305,7 +312,7 @@ fn a_log_with_a_header_looks_at_no_more_for_more_in_flight() {
     // A ring of slots in front, a log behind it.
     stays_flat("log with header", 64, |turn| match turn % 4 {
         0 => turn / 4 % 2_048 * 64,
-        _ => 1 << 20 | turn % 16_384 * 64,
+        _ => (1 << 20) | (turn % 16_384 * 64),
     });
 }
 
