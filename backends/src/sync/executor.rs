@@ -19,6 +19,10 @@ impl Executor for SyncExecutor<'_> {
         usize::MAX
     }
 
+    fn can_write_durably(&self, file: FileSlot) -> bool {
+        self.files.get(file).is_some_and(|entry| entry.durable_flags() != 0)
+    }
+
     #[inline]
     fn write(
         &mut self,
@@ -26,13 +30,18 @@ impl Executor for SyncExecutor<'_> {
         file: FileSlot,
         pieces: Pieces<'_>,
         offset: u64,
-        _kind: WriteKind,
+        kind: WriteKind,
     ) -> Option<Outcome> {
         Some(match self.files.get(file) {
             // SAFETY: `Pieces` vouches for each of them, and outlives the call.
             Some(entry) => unsafe {
                 let raw = pieces.as_raw();
-                platform::write_pieces_at(entry.file(), raw, offset, entry.rw_flags())
+                let durable_flags = match kind {
+                    WriteKind::Plain => 0,
+                    WriteKind::Durable => entry.durable_flags(),
+                };
+                let rw_flags = entry.rw_flags() | durable_flags;
+                platform::write_pieces_at(entry.file(), raw, offset, rw_flags)
             },
             None => Err(Errno::BADF),
         })

@@ -127,7 +127,7 @@ mod tests {
     const TARGETS: [Target; 2] = [target(Flags::empty(), 0), target(Flags::FIXED_FILE, RW_FLAGS)];
 
     const fn target(flags: Flags, rw_flags: i32) -> Target {
-        Target { number: FD, flags, rw_flags, is_durable: false }
+        Target { number: FD, flags, rw_flags, durable: None }
     }
 
     fn bytes(entry: Entry) -> [u8; 64] {

@@ -56,7 +56,7 @@ impl Executor for UringExecutor<'_> {
 
     #[inline]
     fn can_write_durably(&self, file: FileSlot) -> bool {
-        self.targets.of(file).is_some_and(|target| target.is_durable)
+        self.targets.of(file).is_some_and(|target| target.durable.is_some())
     }
 
     #[inline]

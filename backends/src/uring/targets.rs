@@ -33,18 +33,16 @@ pub(super) struct Target {
     pub(super) flags: Flags,
     /// Flags of pwritev2(2) for its writes.
     pub(super) rw_flags: i32,
-    /// Whether it takes durable writes.
-    pub(super) is_durable: bool,
+    /// What a durable write has besides in the entry's flags; `None` if it takes none.
+    pub(super) durable: Option<Flags>,
 }
 
 impl Target {
-    /// The same for a durable write. IOSQE_ASYNC gives it to a kernel worker at once: without, the
-    /// kernel tries it inside io_uring_enter(2), and RWF_DSYNC on a buffered file of XFS then stays
-    /// there for the whole sync.
+    /// The same for a durable write.
     #[inline]
     pub(super) fn durable(self) -> Self {
-        let rw_flags = self.rw_flags | libc::RWF_DSYNC;
-        Self { flags: self.flags | Flags::ASYNC, rw_flags, ..self }
+        let flags = self.flags | self.durable.unwrap_or(Flags::empty());
+        Self { flags, rw_flags: self.rw_flags | libc::RWF_DSYNC, ..self }
     }
 }
 
@@ -130,9 +128,17 @@ impl Targets {
     ) -> Option<Errno> {
         let Some(target) = self.files.get_mut(slot.index()) else { return Some(Errno::BADF) };
         let descriptor = entry.file().as_raw_fd();
-        let (rw_flags, is_durable) = (entry.rw_flags(), entry.durable_flags() != 0);
-        let by_descriptor =
-            Target { number: descriptor, flags: Flags::empty(), rw_flags, is_durable };
+        let durable = (entry.durable_flags() != 0).then_some(if entry.is_direct() {
+            // The kernel tries it inside io_uring_enter(2), but comes back before the device has
+            // answered; what would block goes to a kernel worker.
+            Flags::empty()
+        } else {
+            // IOSQE_ASYNC gives it to a kernel worker at once: without, RWF_DSYNC on a buffered
+            // file of XFS stays in io_uring_enter(2) for the whole sync.
+            Flags::ASYNC
+        });
+        let (number, rw_flags) = (descriptor, entry.rw_flags());
+        let by_descriptor = Target { number, flags: Flags::empty(), rw_flags, durable };
         *target = Some(by_descriptor);
         if !self.has_slots {
             return None;
@@ -204,7 +210,8 @@ mod tests {
     #[test]
     fn a_durable_write_goes_to_a_kernel_worker() {
         // IOSQE_ASYNC is bit 4 of an entry's flags, RWF_DSYNC bit 1 of pwritev2(2)'s.
-        let plain = Target { number: 3, flags: Flags::FIXED_FILE, rw_flags: 32, is_durable: true };
+        let durable = Some(Flags::ASYNC);
+        let plain = Target { number: 3, flags: Flags::FIXED_FILE, rw_flags: 32, durable };
         let Target { number, flags, rw_flags, .. } = plain.durable();
         let expected = (3, Flags::FIXED_FILE.bits() | 1 << 4, 34);
         assert_eq!((number, flags.bits(), rw_flags), expected);

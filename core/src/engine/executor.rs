@@ -52,7 +52,8 @@ pub trait Executor {
     fn room(&self) -> usize;
 
     /// Whether it carries out a write that is [`WriteKind::Durable`] on this file, and does so
-    /// where nobody waits for it: a data-sync takes long, and must not hold up [`Executor::write`].
+    /// where it would carry out a data-sync: one that does not execute inside its calls must not
+    /// wait in [`Executor::write`] for that.
     fn can_write_durably(&self, _file: FileSlot) -> bool {
         false
     }
