@@ -55,10 +55,11 @@ impl Display for Summary<'_> {
         )?;
         writeln!(
             f,
-            "kernel       {} writes for {} appends, {} syncs for {} commits",
+            "kernel       {} writes for {} appends, {} syncs ({} by a write) for {} commits",
             HumanCount(stats.write_requests),
             HumanCount(tally.appends),
-            HumanCount(stats.sync_requests),
+            HumanCount(stats.sync_requests + stats.durable_writes),
+            HumanCount(stats.durable_writes),
             HumanCount(tally.commits),
         )?;
         if backend.backend == BackendKind::Sync && stats.sync_requests > 1 {
