@@ -78,7 +78,7 @@ pub struct OpenFile {
     pub(crate) blocked: u32,
     /// The range index has the positional writes in flight or queued.
     pub(crate) is_indexed: bool,
-    /// While it is indexed: a granule has 2 to the power of this bytes.
+    /// A granule has 2 to the power of this bytes.
     pub(crate) granule_shift: u32,
     /// Of those, the ones that reach beyond the granule they begin in.
     pub(crate) crossing: u32,

@@ -11,10 +11,10 @@
 //!
 //! A write that overlaps waits until it is its file's oldest.
 //!
-//! The granule fits the writes that are unfinished when the index is begun: the longest one, rounded
-//! up to a power of two, if none then crosses a granule's end (pages of a database), else eight
-//! times that. The index is begun anew when a longer write comes, or when a chain has become long
-//! and the writes that the granule was made for have ended.
+//! The granule fits the writes that are unfinished when it is chosen: the longest one, rounded up to
+//! a power of two, if none then crosses a granule's end (pages of a database), else eight times
+//! that. It is chosen anew, and the index begun anew, when a longer write comes, or when a chain has
+//! become long and the writes that the index was begun with have ended.
 //!
 //! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 is in the gap. One at
 //! 4096..8192 is not; a walk finds it disjoint. One at 4000..4100 overlaps the first: the index is
@@ -70,11 +70,15 @@ pub(super) fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
             return false;
         }
         file.is_indexed = true;
+        if u64::from(longest(operations, file)) > 1 << file.granule_shift {
+            fit_granule(operations, file);
+        }
         index_all(operations, ranges, file);
     } else if crosses(file.granule_shift, range) {
         let is_longer = u64::from(newest.len) > 1 << file.granule_shift;
         if is_longer && file.granule_shift < SHIFTS.1 {
             leave_all(operations, ranges, file, file.writes.tail);
+            fit_granule(operations, file);
             index_all(operations, ranges, file);
         } else {
             enter_any(operations, ranges, file, file.writes.tail);
@@ -86,6 +90,7 @@ pub(super) fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
     let (overlaps, compared_count) = overlaps_near(operations, ranges, file, &newest);
     if compared_count > MANY && operations.at(file.writes.head).token >= file.gap.since {
         leave_all(operations, ranges, file, NIL);
+        fit_granule(operations, file);
         index_all(operations, ranges, file);
     }
     overlaps
@@ -122,25 +127,34 @@ fn is_in_new_gap<O: Slots<Operation>>(
     true
 }
 
-/// Chooses the granule that fits the file's writes, and indexes them all.
-fn index_all<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &mut Records<Operation, O>,
-    ranges: &mut RangeIndex<R>,
-    file: &mut OpenFile,
-) {
-    let longest = each(operations, file, 1, |longest, write| longest.max(write.len));
+/// Chooses the granule that fits the file's writes.
+fn fit_granule<O: Slots<Operation>>(operations: &Records<Operation, O>, file: &mut OpenFile) {
+    let longest = longest(operations, file);
     let shift = (u32::BITS - (longest - 1).leading_zeros()).max(SHIFTS.0);
     let is_crossed = each(operations, file, false, |is_crossed, write| {
         is_crossed | crosses(shift, (write.offset, write.end()))
     });
     let room_shift = if is_crossed { ROOM_SHIFT } else { 0 };
     file.granule_shift = (shift + room_shift).min(SHIFTS.1);
+}
+
+/// Indexes all writes of the file.
+fn index_all<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &mut Records<Operation, O>,
+    ranges: &mut RangeIndex<R>,
+    file: &mut OpenFile,
+) {
     file.gap.since = operations.at(file.writes.tail).token;
     let mut index = file.writes.head;
     while index != NIL {
         enter_any(operations, ranges, file, index);
         index = operations.at(index).links.next;
     }
+}
+
+/// The length of the file's longest write, at least 1.
+fn longest<O: Slots<Operation>>(operations: &Records<Operation, O>, file: &OpenFile) -> u32 {
+    each(operations, file, 1, |longest, write| longest.max(write.len))
 }
 
 /// Takes the file's writes before `until` out of the index.
@@ -267,7 +281,7 @@ fn leave_indexed<O: Slots<Operation>, R: Slots<u32>>(
     file: &mut OpenFile,
     (index, next): (u32, u32),
 ) {
-    let write = operations.at(index);
+    let Some(write) = operations.at_bounded(index) else { return };
     let number = write.offset >> file.granule_shift;
     let granule = Granule { file: write.file, number };
     if number == write.end().wrapping_sub(1) >> file.granule_shift {

@@ -73,7 +73,8 @@ impl<S: Slots<u32>> RangeIndex<S> {
         granule: Granule,
         (index, next): (u32, u32),
     ) {
-        let head = self.heads.at_mut(self.bucket(granule));
+        // There is one for every granule; a bounded access needs no way back from what it is not.
+        let Some(head) = self.heads.at_bounded_mut(self.bucket(granule)) else { return };
         if *head == index {
             *head = next;
         } else {
@@ -84,6 +85,7 @@ impl<S: Slots<u32>> RangeIndex<S> {
 
 /// Takes a record out of the chain that begins with another.
 #[cold]
+#[inline(never)]
 fn unchain<T: Chained, R: Slots<T>>(
     records: &mut Records<T, R>,
     head: u32,
