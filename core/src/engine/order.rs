@@ -26,7 +26,7 @@ use super::{file::OpenFile, gap::Gap, operation::Operation};
 use crate::{
     Slots,
     table::{
-        range_index::{Granule, RangeIndex},
+        range_index::{Chained, Granule, Link, RangeIndex},
         records::{NIL, Records},
     },
 };
@@ -51,9 +51,9 @@ pub(super) fn enter<R: Slots<u32>>(
     if number != end.wrapping_sub(1) >> file.granule_shift {
         return true;
     }
-    let next = ranges.push(Granule { file: operation.file, number }, index);
-    operation.result = next as i32;
-    next != NIL || (file.crossing | file.wide) != 0
+    let (link, is_shared) = ranges.push(Granule { file: operation.file, number }, index);
+    operation.link_to(link);
+    is_shared || file.crossing != 0
 }
 
 /// Says whether the newest write of a file overlaps one accepted earlier, and indexes it where that
@@ -166,8 +166,8 @@ fn leave_all<O: Slots<Operation>, R: Slots<u32>>(
 ) {
     let mut index = file.writes.head;
     while index != until && index != NIL {
-        let next = operations.at(index).result as u32;
-        leave_indexed(operations, ranges, file, (index, next));
+        let link = operations.at(index).link();
+        leave_any(operations, ranges, file, (index, link));
         index = operations.at(index).links.next;
     }
 }
@@ -202,13 +202,16 @@ fn enter_any<O: Slots<Operation>, R: Slots<u32>>(
     index: u32,
 ) {
     let write = operations.at_mut(index);
+    let is_crossing = crosses(file.granule_shift, (write.offset, write.end()));
+    file.crossing += u32::from(is_crossing);
     if u64::from(write.len) > 1 << file.granule_shift {
         file.wide += 1;
+        write.link_to(Link::NONE);
         return;
     }
-    file.crossing += u32::from(crosses(file.granule_shift, (write.offset, write.end())));
     let number = write.offset >> file.granule_shift;
-    write.result = ranges.push(Granule { file: write.file, number }, index) as i32;
+    let (link, _) = ranges.push(Granule { file: write.file, number }, index);
+    write.link_to(if is_crossing { link.without_bucket() } else { link });
 }
 
 /// Whether a write in the chain of a granule near the newest one overlaps it, and how many were
@@ -233,7 +236,7 @@ fn overlaps_near<O: Slots<Operation>, R: Slots<u32>>(
                 return (true, compared_count);
             }
             compared_count += 1;
-            index = write.result as u32;
+            index = write.link().next();
         }
     }
     (false, compared_count)
@@ -258,55 +261,41 @@ fn overlaps_any<O: Slots<Operation>>(
 }
 
 /// A positional write was taken off its file's list: if the file is indexed, takes it out of the
-/// index. `next` is what its result was while it was unfinished.
+/// index. `link` is what it kept while it was unfinished.
 #[inline]
 pub(super) fn leave<O: Slots<Operation>, R: Slots<u32>>(
     operations: &mut Records<Operation, O>,
     ranges: &mut RangeIndex<R>,
     file: &mut OpenFile,
-    (index, next): (u32, u32),
+    (index, link): (u32, Link),
 ) {
-    if file.is_indexed {
-        leave_indexed(operations, ranges, file, (index, next));
-        file.is_indexed = !file.writes.is_empty();
+    if !file.is_indexed {
+        return;
     }
+    if !ranges.remove_only(index, link) {
+        leave_any(operations, ranges, file, (index, link));
+    }
+    file.is_indexed = !file.writes.is_empty();
 }
 
-/// Takes any write out of the index.
-// A call, so that the way of writes that are not indexed keeps its registers.
-#[inline(never)]
-fn leave_indexed<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &mut Records<Operation, O>,
-    ranges: &mut RangeIndex<R>,
-    file: &mut OpenFile,
-    (index, next): (u32, u32),
-) {
-    let Some(write) = operations.at_bounded(index) else { return };
-    let number = write.offset >> file.granule_shift;
-    let granule = Granule { file: write.file, number };
-    if number == write.end().wrapping_sub(1) >> file.granule_shift {
-        ranges.remove(operations, granule, (index, next));
-    } else {
-        leave_crossing(operations, ranges, file, (index, next));
-    }
-}
-
-/// What [`enter_any`] did with a write that is in several granules is undone.
+/// What [`enter_any`] did is undone.
 #[cold]
-fn leave_crossing<O: Slots<Operation>, R: Slots<u32>>(
+#[inline(never)]
+fn leave_any<O: Slots<Operation>, R: Slots<u32>>(
     operations: &mut Records<Operation, O>,
     ranges: &mut RangeIndex<R>,
     file: &mut OpenFile,
-    (index, next): (u32, u32),
+    (index, link): (u32, Link),
 ) {
     let write = operations.at(index);
+    let is_crossing = crosses(file.granule_shift, (write.offset, write.end()));
+    file.crossing -= u32::from(is_crossing);
     if u64::from(write.len) > 1 << file.granule_shift {
         file.wide -= 1;
         return;
     }
-    file.crossing -= 1;
     let granule = Granule { file: write.file, number: write.offset >> file.granule_shift };
-    ranges.remove(operations, granule, (index, next));
+    ranges.remove(operations, granule, (index, link));
 }
 
 #[cfg(test)]
