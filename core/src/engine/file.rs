@@ -78,11 +78,11 @@ pub struct OpenFile {
     pub(crate) blocked: u32,
     /// The range index has the positional writes in flight or queued.
     pub(crate) is_indexed: bool,
-    /// While it is indexed: a granule has 2 to the power of this bytes.
+    /// A granule has 2 to the power of this bytes.
     pub(crate) granule_shift: u32,
-    /// Of those, the ones that reach beyond the granule they begin in.
+    /// While it is indexed: writes that reach beyond the granule they begin in.
     pub(crate) crossing: u32,
-    /// Those longer than a granule, which the range index does not have.
+    /// Of those, the ones longer than a granule, which the range index does not have.
     pub(crate) wide: u32,
     pub(crate) gap: Gap,
     pub(crate) write_end: u64,

@@ -13,7 +13,7 @@ use crate::{
         completion_queue::Finished,
         list::{Links, Node},
         piece_table::NO_VECTOR,
-        range_index::Chained,
+        range_index::{Chained, Link},
         records::NIL,
     },
 };
@@ -75,7 +75,7 @@ pub struct Operation {
     /// Operations in the request it leads, 0 if it leads none.
     pub(crate) run: u32,
     /// What the completion says. Until then, of an append: its length; of a sync: the failure it
-    /// will report, or 0; of a write on a file that is indexed: what it is chained to.
+    /// will report, or 0; of a write on a file that is indexed: its link there.
     pub(crate) result: i32,
     pub(crate) file: u16,
     pub(crate) vector: u16,
@@ -162,13 +162,13 @@ impl Node for Operation {
 
 impl Chained for Operation {
     #[inline]
-    fn chained_to(&self) -> u32 {
-        self.result as u32
+    fn link(&self) -> Link {
+        Link::from_i32(self.result)
     }
 
     #[inline]
-    fn chain_to(&mut self, next: u32) {
-        self.result = next as i32;
+    fn link_to(&mut self, link: Link) {
+        self.result = link.to_i32();
     }
 }
 

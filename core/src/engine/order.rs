@@ -11,10 +11,10 @@
 //!
 //! A write that overlaps waits until it is its file's oldest.
 //!
-//! The granule fits the writes that are unfinished when the index is begun: the longest one, rounded
-//! up to a power of two, if none then crosses a granule's end (pages of a database), else eight
-//! times that. The index is begun anew when a longer write comes, or when a chain has become long
-//! and the writes that the granule was made for have ended.
+//! The granule fits the writes that are unfinished when it is chosen: the longest one, rounded up to
+//! a power of two, if none then crosses a granule's end (pages of a database), else eight times
+//! that. It is chosen anew, and the index begun anew, when a longer write comes, or when a chain has
+//! become long and the writes that the index was begun with have ended.
 //!
 //! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 is in the gap. One at
 //! 4096..8192 is not; a walk finds it disjoint. One at 4000..4100 overlaps the first: the index is
@@ -26,7 +26,7 @@ use super::{file::OpenFile, gap::Gap, operation::Operation};
 use crate::{
     Slots,
     table::{
-        range_index::{Granule, RangeIndex},
+        range_index::{Chained, Granule, Link, RangeIndex},
         records::{NIL, Records},
     },
 };
@@ -51,9 +51,9 @@ pub(super) fn enter<R: Slots<u32>>(
     if number != end.wrapping_sub(1) >> file.granule_shift {
         return true;
     }
-    let next = ranges.push(Granule { file: operation.file, number }, index);
-    operation.result = next as i32;
-    next != NIL || (file.crossing | file.wide) != 0
+    let (link, is_shared) = ranges.push(Granule { file: operation.file, number }, index);
+    operation.link_to(link);
+    is_shared || file.crossing != 0
 }
 
 /// Says whether the newest write of a file overlaps one accepted earlier, and indexes it where that
@@ -70,11 +70,15 @@ pub(super) fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
             return false;
         }
         file.is_indexed = true;
+        if u64::from(longest(operations, file)) > 1 << file.granule_shift {
+            fit_granule(operations, file);
+        }
         index_all(operations, ranges, file);
     } else if crosses(file.granule_shift, range) {
         let is_longer = u64::from(newest.len) > 1 << file.granule_shift;
         if is_longer && file.granule_shift < SHIFTS.1 {
             leave_all(operations, ranges, file, file.writes.tail);
+            fit_granule(operations, file);
             index_all(operations, ranges, file);
         } else {
             enter_any(operations, ranges, file, file.writes.tail);
@@ -86,6 +90,7 @@ pub(super) fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
     let (overlaps, compared_count) = overlaps_near(operations, ranges, file, &newest);
     if compared_count > MANY && operations.at(file.writes.head).token >= file.gap.since {
         leave_all(operations, ranges, file, NIL);
+        fit_granule(operations, file);
         index_all(operations, ranges, file);
     }
     overlaps
@@ -122,25 +127,34 @@ fn is_in_new_gap<O: Slots<Operation>>(
     true
 }
 
-/// Chooses the granule that fits the file's writes, and indexes them all.
-fn index_all<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &mut Records<Operation, O>,
-    ranges: &mut RangeIndex<R>,
-    file: &mut OpenFile,
-) {
-    let longest = each(operations, file, 1, |longest, write| longest.max(write.len));
+/// Chooses the granule that fits the file's writes.
+fn fit_granule<O: Slots<Operation>>(operations: &Records<Operation, O>, file: &mut OpenFile) {
+    let longest = longest(operations, file);
     let shift = (u32::BITS - (longest - 1).leading_zeros()).max(SHIFTS.0);
     let is_crossed = each(operations, file, false, |is_crossed, write| {
         is_crossed | crosses(shift, (write.offset, write.end()))
     });
     let room_shift = if is_crossed { ROOM_SHIFT } else { 0 };
     file.granule_shift = (shift + room_shift).min(SHIFTS.1);
+}
+
+/// Indexes all writes of the file.
+fn index_all<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &mut Records<Operation, O>,
+    ranges: &mut RangeIndex<R>,
+    file: &mut OpenFile,
+) {
     file.gap.since = operations.at(file.writes.tail).token;
     let mut index = file.writes.head;
     while index != NIL {
         enter_any(operations, ranges, file, index);
         index = operations.at(index).links.next;
     }
+}
+
+/// The length of the file's longest write, at least 1.
+fn longest<O: Slots<Operation>>(operations: &Records<Operation, O>, file: &OpenFile) -> u32 {
+    each(operations, file, 1, |longest, write| longest.max(write.len))
 }
 
 /// Takes the file's writes before `until` out of the index.
@@ -152,8 +166,8 @@ fn leave_all<O: Slots<Operation>, R: Slots<u32>>(
 ) {
     let mut index = file.writes.head;
     while index != until && index != NIL {
-        let next = operations.at(index).result as u32;
-        leave_indexed(operations, ranges, file, (index, next));
+        let link = operations.at(index).link();
+        leave_any(operations, ranges, file, (index, link));
         index = operations.at(index).links.next;
     }
 }
@@ -188,13 +202,16 @@ fn enter_any<O: Slots<Operation>, R: Slots<u32>>(
     index: u32,
 ) {
     let write = operations.at_mut(index);
+    let is_crossing = crosses(file.granule_shift, (write.offset, write.end()));
+    file.crossing += u32::from(is_crossing);
     if u64::from(write.len) > 1 << file.granule_shift {
         file.wide += 1;
+        write.link_to(Link::NONE);
         return;
     }
-    file.crossing += u32::from(crosses(file.granule_shift, (write.offset, write.end())));
     let number = write.offset >> file.granule_shift;
-    write.result = ranges.push(Granule { file: write.file, number }, index) as i32;
+    let (link, _) = ranges.push(Granule { file: write.file, number }, index);
+    write.link_to(if is_crossing { link.without_bucket() } else { link });
 }
 
 /// Whether a write in the chain of a granule near the newest one overlaps it, and how many were
@@ -219,7 +236,7 @@ fn overlaps_near<O: Slots<Operation>, R: Slots<u32>>(
                 return (true, compared_count);
             }
             compared_count += 1;
-            index = write.result as u32;
+            index = write.link().next();
         }
     }
     (false, compared_count)
@@ -244,55 +261,41 @@ fn overlaps_any<O: Slots<Operation>>(
 }
 
 /// A positional write was taken off its file's list: if the file is indexed, takes it out of the
-/// index. `next` is what its result was while it was unfinished.
+/// index. `link` is what it kept while it was unfinished.
 #[inline]
 pub(super) fn leave<O: Slots<Operation>, R: Slots<u32>>(
     operations: &mut Records<Operation, O>,
     ranges: &mut RangeIndex<R>,
     file: &mut OpenFile,
-    (index, next): (u32, u32),
+    (index, link): (u32, Link),
 ) {
-    if file.is_indexed {
-        leave_indexed(operations, ranges, file, (index, next));
-        file.is_indexed = !file.writes.is_empty();
+    if !file.is_indexed {
+        return;
     }
+    if !ranges.remove_only(index, link) {
+        leave_any(operations, ranges, file, (index, link));
+    }
+    file.is_indexed = !file.writes.is_empty();
 }
 
-/// Takes any write out of the index.
-// A call, so that the way of writes that are not indexed keeps its registers.
-#[inline(never)]
-fn leave_indexed<O: Slots<Operation>, R: Slots<u32>>(
-    operations: &mut Records<Operation, O>,
-    ranges: &mut RangeIndex<R>,
-    file: &mut OpenFile,
-    (index, next): (u32, u32),
-) {
-    let write = operations.at(index);
-    let number = write.offset >> file.granule_shift;
-    let granule = Granule { file: write.file, number };
-    if number == write.end().wrapping_sub(1) >> file.granule_shift {
-        ranges.remove(operations, granule, (index, next));
-    } else {
-        leave_crossing(operations, ranges, file, (index, next));
-    }
-}
-
-/// What [`enter_any`] did with a write that is in several granules is undone.
+/// What [`enter_any`] did is undone.
 #[cold]
-fn leave_crossing<O: Slots<Operation>, R: Slots<u32>>(
+#[inline(never)]
+fn leave_any<O: Slots<Operation>, R: Slots<u32>>(
     operations: &mut Records<Operation, O>,
     ranges: &mut RangeIndex<R>,
     file: &mut OpenFile,
-    (index, next): (u32, u32),
+    (index, link): (u32, Link),
 ) {
     let write = operations.at(index);
+    let is_crossing = crosses(file.granule_shift, (write.offset, write.end()));
+    file.crossing -= u32::from(is_crossing);
     if u64::from(write.len) > 1 << file.granule_shift {
         file.wide -= 1;
         return;
     }
-    file.crossing -= 1;
     let granule = Granule { file: write.file, number: write.offset >> file.granule_shift };
-    ranges.remove(operations, granule, (index, next));
+    ranges.remove(operations, granule, (index, link));
 }
 
 #[cfg(test)]

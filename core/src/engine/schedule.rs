@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Errno, FileSlot, RequestId,
-    table::{piece_table::NO_VECTOR, records::NIL},
+    table::{piece_table::NO_VECTOR, range_index::Chained, records::NIL},
 };
 
 /// Polls in a row that may leave the next group to the caller's flush.
@@ -138,11 +138,11 @@ impl<S: Storage> Engine<S> {
             && write.len == byte_count
         {
             write.stage = Stage::Done;
-            let chained_to = write.result as u32;
+            let link = write.link();
             write.result = byte_count as i32;
             let Operation { links, len, place, file, .. } = *write;
             self.in_flight -= 1;
-            return self.write_succeeded((index, links), (chained_to, file), (place, len));
+            return self.write_succeeded((index, links), (link, file), (place, len));
         }
         self.complete_otherwise(id, outcome);
     }
@@ -186,7 +186,7 @@ impl<S: Storage> Engine<S> {
         let record = self.operations.records.at_mut(index);
         record.stage = Stage::Done;
         record.run = 0;
-        let chained_to = record.result as u32;
+        let link = record.link();
         record.result = match result {
             Ok(byte_count) => byte_count as i32,
             Err(errno) => -errno.number(),
@@ -198,7 +198,7 @@ impl<S: Storage> Engine<S> {
         match kind {
             Kind::Write => {
                 file.writes.remove(records, index);
-                order::leave(records, &mut self.ranges, file, (index, chained_to));
+                order::leave(records, &mut self.ranges, file, (index, link));
                 if flags & BLOCKED != 0 {
                     file.blocked -= 1;
                 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Errno, IoFd, StorageIoError,
-    table::{buffer_ring::Place, list::Links, records::NIL},
+    table::{buffer_ring::Place, list::Links, range_index::Link, records::NIL},
 };
 
 impl<S: Storage> Engine<S> {
@@ -219,13 +219,13 @@ impl<S: Storage> Engine<S> {
     pub(super) fn write_succeeded(
         &mut self,
         (index, links): (u32, Links),
-        (chained_to, slot): (u32, u16),
+        (link, slot): (Link, u16),
         (place, len): (Place, u32),
     ) {
         let file = self.files.records.at_mut(u32::from(slot));
         let records = &mut self.operations.records;
         file.writes.remove_linked(records, index, links);
-        order::leave(records, &mut self.ranges, file, (index, chained_to));
+        order::leave(records, &mut self.ranges, file, (index, link));
         self.blocks.release(&mut file.packing, place, len);
         self.finished.push(records, index);
         if !file.syncs.is_empty() || file.blocked > 0 {

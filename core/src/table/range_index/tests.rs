@@ -14,17 +14,13 @@ impl<S: Slots<u32>> RangeIndex<S> {
     }
 }
 
-/// The link of a record.
-#[derive(Clone, Copy, Debug)]
-struct Link(u32);
-
 impl Chained for Link {
-    fn chained_to(&self) -> u32 {
-        self.0
+    fn link(&self) -> Self {
+        *self
     }
 
-    fn chain_to(&mut self, next: u32) {
-        self.0 = next;
+    fn link_to(&mut self, link: Self) {
+        *self = link;
     }
 }
 
@@ -52,7 +48,7 @@ impl<const N: usize, const RECORDS: usize> State<N, RECORDS> {
     fn new() -> Self {
         Self {
             index: RangeIndex::new([0; N]),
-            records: Records::new([Link(0); RECORDS], Link(0)),
+            records: Records::new([Link::NONE; RECORDS], Link::NONE),
             model: vec![Vec::new(); N],
             granules: [None; RECORDS],
         }
@@ -64,20 +60,29 @@ impl<const N: usize, const RECORDS: usize> State<N, RECORDS> {
                 let Some(free) = self.granules.iter().position(Option::is_none) else {
                     return Step::Nothing;
                 };
-                let next = self.index.push(granule, free as u32);
-                self.records.at_mut(free as u32).chain_to(next);
+                let chain = &mut self.model[self.index.bucket(granule) as usize];
+                let (link, is_shared) = self.index.push(granule, free as u32);
+                assert_eq!(is_shared, !chain.is_empty());
+                // Every other record keeps no number of a bucket.
+                let link = if free % 2 == 1 { link.without_bucket() } else { link };
+                self.records.at_mut(free as u32).link_to(Link::from_i32(link.to_i32()));
                 self.granules[free] = Some(granule);
-                self.model[self.index.bucket(granule) as usize].insert(0, free as u32);
+                chain.insert(0, free as u32);
             }
             Operation::Remove(record) => {
                 let Some(granule) = self.granules[record as usize].take() else {
                     return Step::Nothing;
                 };
-                let next = self.records.at(record).chained_to();
+                let link = self.records.at(record).link();
                 // As whoever uses it does: the link is gone before the record is removed.
-                self.records.at_mut(record).chain_to(record);
-                self.index.remove(&mut self.records, granule, (record, next));
-                self.model[self.index.bucket(granule) as usize].retain(|at| *at != record);
+                self.records.at_mut(record).link_to(Link::to(record));
+                let chain = &mut self.model[self.index.bucket(granule) as usize];
+                if self.index.remove_only(record, link) {
+                    assert_eq!(chain.len(), 1);
+                } else {
+                    self.index.remove(&mut self.records, granule, (record, link));
+                }
+                chain.retain(|at| *at != record);
             }
         }
         for bucket in 0..N {
@@ -95,7 +100,7 @@ impl<const N: usize, const RECORDS: usize> State<N, RECORDS> {
         let mut at = head;
         while at != NIL && chain.len() <= RECORDS {
             chain.push(at);
-            at = self.records.at(at).chained_to();
+            at = self.records.at(at).link().next();
         }
         chain
     }
@@ -176,6 +181,6 @@ fn the_smallest_and_the_largest_tables_have_buckets_for_every_granule() {
 #[cfg(debug_assertions)]
 #[should_panic(expected = "not there")]
 fn a_range_that_was_never_chained_is_noticed() {
-    let mut records = Records::new([Link(NIL); 2], Link(NIL));
-    RangeIndex::new([0u32; 2]).remove(&mut records, granule(0, 0), (1, NIL));
+    let mut records = Records::new([Link::NONE; 2], Link::NONE);
+    RangeIndex::new([0u32; 2]).remove(&mut records, granule(0, 0), (1, Link::NONE));
 }
