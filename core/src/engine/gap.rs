@@ -9,8 +9,8 @@
 //! that is left ends before the gap, so it has no end again.
 //!
 //! Invariants, while the file is not indexed: every unfinished write ends at or before `begin`, or
-//! begins at or after `end`; those accepted at `since` or later end at or before `begin`. While it is indexed, `since` is when
-//! the index was begun, and the rest means nothing.
+//! begins at or after `end`; those accepted at `since` or later end at or before
+//! `begin`. While it is indexed, `since` is when the index was begun, and the rest means nothing.
 
 /// The bytes, and since when writes are in front of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

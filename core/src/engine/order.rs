@@ -11,9 +11,9 @@
 //!
 //! A write that overlaps waits until it is its file's oldest.
 //!
-//! The granule fits the writes that are unfinished when it is chosen: the longest one, rounded up to
-//! a power of two, if none then crosses a granule's end (pages of a database), else eight times
-//! that. It is chosen anew, and the index begun anew, when a longer write comes, or when a chain has
+//! The granule fits the writes that are unfinished when it is chosen: the longest, rounded up to a
+//! power of two, if none then crosses a granule's end (pages of a database), else eight times that.
+//! It is chosen anew, and the index begun anew, when a longer write comes, or when a chain has
 //! become long and the writes that the index was begun with have ended.
 //!
 //! Worked example: in flight are 0..4096 and 8192..12288. A write at 12288 is in the gap. One at
@@ -38,8 +38,8 @@ const ROOM_SHIFT: u32 = 3;
 /// Writes compared with one at which shorter granules may be better.
 const MANY: u32 = 32;
 
-/// Indexes a new write of an indexed file, unless it crosses the end of its granule. Says whether it
-/// may overlap; if it crosses, it may, and is not indexed yet.
+/// Indexes a new write of an indexed file, unless it crosses the end of its granule. Says whether
+/// it may overlap; if it crosses, it may, and is not indexed yet.
 #[inline]
 pub(super) fn enter<R: Slots<u32>>(
     ranges: &mut RangeIndex<R>,

@@ -14,8 +14,8 @@
 //! it is taken out without hashing again.
 //!
 //! Invariants: a record is chained in at most one bucket; following the links from a bucket's head
-//! ends at [`NIL`]; a record that keeps the number of its bucket is the last of it. Ranges of several
-//! files may share a bucket.
+//! ends at [`NIL`]; a record that keeps the number of its bucket is the last of it. Ranges of
+//! several files may share a bucket.
 
 use super::records::{NIL, Records};
 use crate::Slots;

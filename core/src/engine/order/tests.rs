@@ -312,7 +312,7 @@ fn a_log_with_a_header_looks_at_no_more_for_more_in_flight() {
     // A ring of slots in front, a log behind it.
     stays_flat("log with header", 64, |turn| match turn % 4 {
         0 => turn / 4 % 2_048 * 64,
-        _ => (1 << 20) | (turn % 16_384 * 64),
+        _ => (1 << 20) + turn % 16_384 * 64,
     });
 }
 

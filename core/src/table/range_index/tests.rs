@@ -1,6 +1,5 @@
-//! Mutations of the structure, one at a time; each turned at least one test here red: push: head
-//! not replaced; remove: only from the head, the rest of the chain lost, never; bucket: file ignored, high bits of the granule
-//! ignored, low bits of the product.
+//! Mutations of the structure, one at a time; each turned at least one test here red: remove: only
+//! from the head, the rest of the chain lost.
 
 use std::{vec, vec::Vec};
 
