@@ -101,11 +101,7 @@ impl<S: Storage> Engine<S> {
             Some(end) if executor.can_write_durably(FileSlot::at(slot)) => {
                 Lane { begin, end, fusion: Fusion::Fused, ..Lane::EMPTY }
             }
-            _ => {
-                let most = file.floor(begin) + u64::from(MAX_REQUEST_BYTES);
-                let end = file.tail.min(most);
-                Lane { begin, end, ..Lane::EMPTY }
-            }
+            _ => Lane { begin, end: file.next_end(), ..Lane::EMPTY },
         }
     }
 

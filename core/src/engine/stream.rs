@@ -10,13 +10,18 @@
 //! that end at or below 1,150 are finished, 1,150..1,200 goes out again. When that is in, the
 //! second counts too: everything below 1,300 is finished, and the next start may send 1,300..1,500.
 //!
+//! *Halves*: where none flies and 64 KiB or more wait, they leave as two requests, so that one is
+//! with the executor while the answer to the other comes in and its appends make room for the next.
+//! As one request they would leave and come back together for ever, with nobody working in between.
+//! Not where a data-sync waits for them: it waits for both.
+//!
 //! *Hold*: while a data-sync flies, appends that another sync waits for do not start. Whoever
 //! submits meanwhile travels with them, so that committers do not split into phases.
 
 use super::{
     Engine,
     executor::{Executor, Outcome, WriteKind},
-    file::AppendGate,
+    file::{AppendGate, OpenFile},
     fuse::Fusion,
     lane::{Lane, LaneStage},
     retry::{Verdict, counted},
@@ -25,8 +30,27 @@ use super::{
 };
 use crate::{
     FileSlot, RequestId,
+    limits::MAX_REQUEST_BYTES,
     table::{piece_table::NO_VECTOR, records::NIL},
 };
+
+/// Bytes from which on a lone request is sent as two.
+const HALVED_BYTES: u64 = 64 << 10;
+
+impl OpenFile {
+    /// Where the next request of the stream ends.
+    #[inline]
+    pub(super) fn next_end(&self) -> u64 {
+        let waiting = self.tail - self.sent;
+        let is_lone = !self.lanes.has_request() && self.sync_tail <= self.sent;
+        let goal = if is_lone && waiting >= HALVED_BYTES {
+            self.floor(self.sent + waiting / 2)
+        } else {
+            self.tail
+        };
+        goal.min(self.floor(self.sent) + u64::from(MAX_REQUEST_BYTES))
+    }
+}
 
 impl<S: Storage> Engine<S> {
     /// Starts what of the file's stream may run now.
