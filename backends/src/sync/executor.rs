@@ -28,11 +28,11 @@ impl Executor for SyncExecutor<'_> {
         offset: u64,
     ) -> Option<Outcome> {
         Some(match self.files.get(file) {
-            // SAFETY: `Pieces` vouches for each of them, and outlives the call.
-            Some(entry) => unsafe {
-                let raw = pieces.as_raw();
-                platform::write_pieces_at(entry.file(), raw, offset, entry.rw_flags())
-            },
+            Some(entry) => {
+                let (raw, rw_flags) = (pieces.as_raw(), entry.rw_flags());
+                // SAFETY: `Pieces` vouches for each piece, and outlives the call.
+                unsafe { platform::write_pieces_at(entry.file(), raw, offset, rw_flags) }
+            }
             None => Err(Errno::BADF),
         })
     }
