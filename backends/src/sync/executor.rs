@@ -33,16 +33,15 @@ impl Executor for SyncExecutor<'_> {
         kind: WriteKind,
     ) -> Option<Outcome> {
         Some(match self.files.get(file) {
-            // SAFETY: `Pieces` vouches for each of them, and outlives the call.
-            Some(entry) => unsafe {
-                let raw = pieces.as_raw();
+            Some(entry) => {
                 let durable_flags = match kind {
                     WriteKind::Plain => 0,
                     WriteKind::Durable => entry.durable_flags(),
                 };
-                let rw_flags = entry.rw_flags() | durable_flags;
-                platform::write_pieces_at(entry.file(), raw, offset, rw_flags)
-            },
+                let (raw, rw_flags) = (pieces.as_raw(), entry.rw_flags() | durable_flags);
+                // SAFETY: `Pieces` vouches for each piece, and outlives the call.
+                unsafe { platform::write_pieces_at(entry.file(), raw, offset, rw_flags) }
+            }
             None => Err(Errno::BADF),
         })
     }

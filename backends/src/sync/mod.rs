@@ -11,8 +11,8 @@
 //! | everything, with `SyncMode::UntilFlush`, so that neighbours merge | by the next flush |
 //!
 //! Worked example of the second: 1,000 appends of 128 bytes and a datasync are accepted, each with
-//! a copy and without a system call. `flush` executes them: one `pwritev` of two blocks, 128,000
-//! bytes in all, and one `fdatasync`; it returns 2. The next poll delivers 1,001 completions.
+//! a copy and without a system call. `flush` executes them: one write of 128,000 bytes from two
+//! blocks, and one data-sync; it returns 2. The next poll delivers 1,001 completions.
 //!
 //! | file | noun |
 //! |---|---|
