@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ringzero::{Config, Limits, SyncBackend, UringBackend, UringConfig, UringMode, WorkerBackend};
+use ringzero::{
+    Config, Limits, SyncBackend, SyncConfig, SyncMode, UringBackend, UringConfig, UringMode,
+    WorkerBackend,
+};
 
 use super::Run;
 use crate::{
@@ -19,6 +22,7 @@ const SQPOLL_IDLE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Sync,
+    SyncMerged,
     Worker,
     Uring,
     UringBound,
@@ -31,6 +35,10 @@ pub(super) fn with(job: &Job, kind: Kind, what: &impl Run) -> Result<Measured, F
     let in_mode = |mode| Config { uring: UringConfig { mode, ..config.uring }, ..config };
     match kind {
         Kind::Sync => what.run(job, SyncBackend::new(&config)?),
+        Kind::SyncMerged => {
+            let sync = SyncConfig { mode: SyncMode::UntilFlush };
+            what.run(job, SyncBackend::new(&Config { sync, ..config })?)
+        }
         Kind::Worker => what.run(job, WorkerBackend::new(&config)?),
         Kind::Uring => what.run(job, UringBackend::new(&config)?),
         Kind::UringBound => what.run(job, UringBackend::new(&in_mode(UringMode::ThreadBound))?),

@@ -1,6 +1,6 @@
 //! Our backends, through the public interface and with the default configuration.
 //!
-//! `sync`, `worker` (one thread), `uring`, `uring-bound` (`UringMode::ThreadBound`) and
+//! `sync`, `sync-merged` (`SyncMode::UntilFlush`), `worker` (one thread), `uring`, `uring-bound` (`UringMode::ThreadBound`) and
 //! `uring-sqpoll` do the same with different backends; `…-write` uses `submit_write` where the
 //! others use `submit_append`.
 
@@ -44,11 +44,13 @@ const WRITES: &[Workload] = &[Workload::Sequential];
 /// Ours.
 pub const CONTESTANTS: &[Contestant] = &[
     ours("sync", "SyncBackend: one pwrite inside each submit", EVERYTHING, sync),
+    ours("sync-merged", "SyncBackend, UntilFlush: submit_append", EVERYTHING, sync_merged),
     ours("worker", "WorkerBackend, one thread: submit_append", EVERYTHING, worker),
     ours("uring", "UringBackend by default: submit_append", EVERYTHING, uring),
     ours("uring-bound", "UringBackend, ThreadBound", EVERYTHING, uring_bound),
     ours("uring-sqpoll", "UringBackend, SqPoll, idle 100 ms", EVERYTHING, uring_sqpoll),
     ours("sync-write", "SyncBackend: submit_write", WRITES, sync_write),
+    ours("sync-merged-write", "SyncBackend, UntilFlush: submit_write", WRITES, merged_write),
     ours("worker-write", "WorkerBackend: submit_write", WRITES, worker_write),
     ours("uring-write", "UringBackend: submit_write", WRITES, uring_write),
     ours("uring-bound-write", "UringBackend, ThreadBound: submit_write", WRITES, bound_write),
@@ -66,6 +68,10 @@ const fn ours(
 
 fn sync(job: &Job) -> Result<Measured, Failure> {
     run(job, Kind::Sync, Call::Append)
+}
+
+fn sync_merged(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::SyncMerged, Call::Append)
 }
 
 fn worker(job: &Job) -> Result<Measured, Failure> {
@@ -86,6 +92,10 @@ fn uring_sqpoll(job: &Job) -> Result<Measured, Failure> {
 
 fn sync_write(job: &Job) -> Result<Measured, Failure> {
     run(job, Kind::Sync, Call::Write)
+}
+
+fn merged_write(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::SyncMerged, Call::Write)
 }
 
 fn worker_write(job: &Job) -> Result<Measured, Failure> {
