@@ -13,7 +13,7 @@
 //! | fuses a part of what the syncs wait for | `what_needs_more_pieces_than_..` |
 //! | no hold | `a_second_group_is_held_..` |
 //! | it serves one sync only | `a_group_is_one_durable_write` |
-//! | IOSQE_ASYNC left out | `a_durable_write_goes_to_..` of `uring::targets` |
+//! | IOSQE_ASYNC left out | `only_buffered_files_give_..` of `uring::targets` |
 //! | RWF_DSYNC trusted on FUSE | `a_datasync_that_fails_once_..` of `faults_fuse_syncs` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

@@ -166,6 +166,8 @@ impl Targets {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt};
+
     use super::*;
     use crate::{
         config::{Config, UringConfig},
@@ -215,6 +217,32 @@ mod tests {
         let Target { number, flags, rw_flags, .. } = plain.durable();
         let expected = (3, Flags::FIXED_FILE.bits() | 1 << 4, 34);
         assert_eq!((number, flags.bits(), rw_flags), expected);
+    }
+
+    /// A file in the folder for temporary files, registered, and what its durable writes have
+    /// besides. `None` if there is no ring.
+    fn registered(options: &mut OpenOptions) -> Option<Target> {
+        let mut backend = backend(&Config::default())?;
+        let folder = tempfile::tempdir().unwrap();
+        let Ok(file) = options.create(true).open(folder.path().join("log")) else { return None };
+        backend.register_fd(file).unwrap();
+        let driver = backend.driver.enter().unwrap();
+        let slot = driver.engine().file_slots().next().unwrap();
+        driver.transport.targets.of(slot)
+    }
+
+    #[test]
+    fn only_buffered_files_give_durable_writes_to_a_kernel_worker() {
+        let buffered = registered(OpenOptions::new().write(true));
+        let mut direct = OpenOptions::new();
+        direct.read(true).write(true).custom_flags(libc::O_DIRECT);
+        match (buffered, registered(&mut direct)) {
+            (Some(Target { durable: Some(buffered), .. }), Some(direct)) => {
+                assert_eq!(buffered, Flags::ASYNC);
+                assert_eq!(direct.durable, Some(Flags::empty()));
+            }
+            _ => println!("skipped: no ring, no O_DIRECT, or no RWF_DSYNC in the folder there"),
+        }
     }
 
     #[test]
