@@ -2,9 +2,13 @@
 //! everything is compared with; and how many records are looked at for it.
 //!
 //! # Mutations
-//! Each turned at least one test here red: the gap does not restart behind a single write, ends
-//! where the highest of the others begins, ends in front of writes that are not behind the new one;
-//! the others are taken for gone though they are not.
+//! Each turned at least one test here red: the gap does not restart behind a single write, does not
+//! begin behind the newest, ends where the highest of the others begins, ends in front of writes
+//! that are not behind the new one; the others are taken for gone though they are not, `since` is
+//! not kept; a crossing write keeps its bucket; the granule before, the one behind is not looked at;
+//! wide writes are not compared; of the index: only the head is removed, the rest of a chain is
+//! lost, a record is taken for the only one though another is in front. Not seen, because they cost
+//! time only: never refitted, not refitted for a longer write.
 
 use core::cell::Cell;
 use std::{format, rc::Rc, vec, vec::Vec};
@@ -252,6 +256,21 @@ fn the_same_of_writes_around_the_ends_of_granules() {
     actions.extend((0..2).map(Action::Answer));
     let run = every_sequence(&actions, depth(5), || State::new(8, (512, 1024)), State::step);
     assert!(run > 10_000 || cfg!(miri), "{run} sequences");
+}
+
+#[test]
+fn a_write_that_reaches_into_the_next_granule_is_met_there() {
+    let mut state = State::new(8, (64, 1024));
+    // Backward twice, with the first two unfinished: indexed, with granules of 64 bytes.
+    for offset in [1_000, 500, 0] {
+        assert_eq!(state.write(0, offset, 10), Step::Changed);
+    }
+    let file = state.engine.files.records.at(0);
+    assert_eq!((file.is_indexed, file.granule_shift, file.crossing), (true, 6, 0));
+    for (offset, len) in [(60, 10), (64, 4), (70, 4)] {
+        assert_eq!(state.write(0, offset, len), Step::Changed);
+    }
+    assert_eq!(state.blocked, 1, "the second of them, which is in the next granule");
 }
 
 #[test]
