@@ -1,8 +1,8 @@
 //! Our backends, through the public interface and with the default configuration.
 //!
-//! `sync`, `sync-merged` (`SyncMode::UntilFlush`), `worker` (one thread), `uring`, `uring-bound` (`UringMode::ThreadBound`) and
-//! `uring-sqpoll` do the same with different backends; `…-write` uses `submit_write` where the
-//! others use `submit_append`.
+//! `sync`, `sync-merged` (`SyncMode::UntilFlush`), `worker` (one thread), `uring`, `uring-bound`
+//! (`UringMode::ThreadBound`) and `uring-sqpoll` do the same with different backends; `…-write`
+//! uses `submit_write` where the others use `submit_append`.
 
 mod backend;
 mod commits;

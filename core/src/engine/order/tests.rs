@@ -5,8 +5,8 @@
 //! Each turned at least one test here red: the gap does not restart behind a single write, does not
 //! begin behind the newest, ends where the highest of the others begins, ends in front of writes
 //! that are not behind the new one; the others are taken for gone though they are not, `since` is
-//! not kept; a crossing write keeps its bucket; the granule before, the one behind is not looked at;
-//! wide writes are not compared; of the index: only the head is removed, the rest of a chain is
+//! not kept; a crossing write keeps its bucket; the granule before, the one behind is not looked
+//! at; wide writes are not compared; of the index: only the head is removed, the rest of a chain is
 //! lost, a record is taken for the only one though another is in front. Not seen, because they cost
 //! time only: never refitted, not refitted for a longer write.
 

@@ -1,6 +1,6 @@
 //! Mutations of the structure, one at a time; each turned at least one test here red, or one of
-//! `engine/order`: remove: only from the head, the rest of the chain lost, not the only one; bucket:
-//! file ignored.
+//! `engine/order`: remove: only from the head, the rest of the chain lost, not the only one;
+//! bucket: file ignored.
 
 use std::{vec, vec::Vec};
 
