@@ -12,6 +12,8 @@
 //! | fuses though a write is unfinished | `nothing_is_fused_with_a_write_of_..` |
 //! | fuses a part of what the syncs wait for | `what_needs_more_pieces_than_..` |
 //! | no hold | `a_second_group_is_held_..` |
+//! | writes, appends that no sync waits for start beside it | `a_sync_accepted_..`, `what_was_appended_..` |
+//! | writes that waited are not started when it has ended | `a_sync_accepted_..` (nothing ends) |
 //! | it serves one sync only | `a_group_is_one_durable_write` |
 //! | IOSQE_ASYNC left out | `only_buffered_files_give_..` of `uring::targets` |
 //! | RWF_DSYNC trusted on FUSE | `a_datasync_that_fails_once_..` of `faults_fuse_syncs` |
@@ -158,10 +160,14 @@ fn nothing_is_fused_beside_an_append_in_flight() {
 }
 
 #[test]
-fn what_was_appended_after_the_newest_sync_leaves_beside_it_and_is_unsynced() {
+fn what_was_appended_after_the_newest_sync_waits_for_it_and_is_unsynced() {
     let (mut s, fd) = synced();
+    script(&s, Of::Writes, Action::Hang);
     commit(&mut s, fd, b"a");
     s.append(fd, b"bb").unwrap();
+    s.io.flush().unwrap();
+    assert_eq!(requests(&s, 1), [Durable(0, 1)], "nothing is beside it");
+    s.fixture.disk.release(Action::Complete);
     s.drain();
     assert_eq!(requests(&s, 1), [Durable(0, 1), Was::Plain(1, 3)]);
     commit(&mut s, fd, b"c");
@@ -258,10 +264,12 @@ fn a_sync_accepted_meanwhile_is_not_served() {
     let [_, first] = commit(&mut s, fd, b"aaaa");
     s.io.flush().unwrap();
     let write = s.write(fd, b"w", 0).unwrap();
-    assert_eq!(s.wait_for(write), 1);
     let later = s.sync(fd).unwrap();
+    s.io.flush().unwrap();
+    assert_eq!(s.poll(), 0);
+    assert_eq!(requests(&s, 2), [Durable(100, 104)], "nothing is beside it");
     s.fixture.disk.release(Action::Complete);
     s.drain();
-    assert_eq!(results(&s, [first, later]), [0, 0]);
+    assert_eq!(results(&s, [first, write, later]), [0, 1, 0]);
     assert_eq!(requests(&s, 2), [Durable(100, 104), Was::Plain(0, 1), Sync]);
 }

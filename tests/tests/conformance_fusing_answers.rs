@@ -134,23 +134,37 @@ fn a_file_that_takes_no_durable_write_is_not_asked_again() {
 }
 
 #[test]
-fn a_write_that_fails_the_file_meanwhile_leaves_its_result_to_the_durable_write() {
-    let (mut s, fd) = synced();
-    commit(&mut s, fd, &[1; 100]);
-    s.drain();
-    script(&s, Of::WriteAt(100), Action::Hang);
-    let flying = commit(&mut s, fd, b"a");
-    s.io.flush().unwrap();
-    script(&s, Of::WriteAt(0), Action::Fail(Errno::IO));
-    let write = s.write(fd, b"w", 0).unwrap();
-    let held = commit(&mut s, fd, b"b");
-    assert_eq!(s.wait_for(write), -Errno::IO.number());
-    s.fixture.disk.release(Action::Complete);
-    s.drain();
-    assert_eq!(results(&s, flying), [1, 0]);
-    assert_eq!(results(&s, held)[0], -Errno::CANCELED.number());
-    assert!(s.result(held[1]) < 0);
-    assert_eq!(requests(&s, 2), [Durable(100, 101), Was::Plain(0, 1)]);
+fn a_write_that_waited_for_a_durable_one_goes_out_whatever_that_says() {
+    let no_space = Errno::NOSPC.number();
+    for (errno, results_then) in [
+        (Errno::NOSPC, [-no_space, -no_space, 1, 0]),
+        (Errno::IO, [-Errno::IO.number(), -Errno::IO.number(), -Errno::CANCELED.number(), 0]),
+    ] {
+        let (mut s, fd) = synced();
+        commit(&mut s, fd, &[1; 100]);
+        s.drain();
+        script(&s, Of::WriteAt(100), Action::Hang);
+        let [append, sync] = commit(&mut s, fd, b"a");
+        s.io.flush().unwrap();
+        let write = s.write(fd, b"w", 0).unwrap();
+        let later = s.sync(fd).unwrap();
+        s.io.flush().unwrap();
+        assert_eq!(requests(&s, 2), [Durable(100, 101)]);
+        script(&s, Of::WriteAt(100), Action::Fail(errno));
+        s.fixture.disk.release(Action::Fail(errno));
+        s.drain();
+        assert_eq!(results(&s, [append, sync, write]), results_then[..3]);
+        let failed = s.io.file_status(fd).unwrap().failed;
+        if errno == Errno::NOSPC {
+            assert_eq!((failed, s.result(later)), (None, results_then[3]));
+            let all = [Durable(100, 101), Was::Plain(100, 101), Was::Plain(0, 1), Sync];
+            assert_eq!(requests(&s, 2), all);
+        } else {
+            assert_eq!(failed, Some(errno));
+            assert!(s.result(later) < 0);
+            assert_eq!(requests(&s, 2), [Durable(100, 101)]);
+        }
+    }
 }
 
 #[test]

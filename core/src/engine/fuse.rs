@@ -13,14 +13,16 @@
 //! - all that the waiting syncs cover is one request: from where the stream was handed over up to
 //!   where the newest sync was accepted. What was appended after that stays for the next request.
 //!
-//! While it flies it is the file's one data-sync (`flying` counts the syncs it serves, so what
-//! another sync waits for is held), and a write request like any other.
+//! While it flies it is the file's one data-sync (`flying` counts the syncs it serves), and *nothing
+//! else of the file is started*: a data-sync tells of a loss once, to whoever asks first, also of
+//! what was written beside it, and an answer to a durable write that may be of either half must
+//! leave no doubt about anything but its own range.
 //!
 //! Worked example: everything below 1,000 is synced. Appends A (1,000..1,100) and B (..1,200), sync
 //! 3, append C (..1,300), sync 4, append D (..1,400) are accepted. A, B and C leave as one durable
-//! write of 1,000..1,300, and D beside it as a plain one. It is answered
-//! - *300 bytes*: A, B and C are finished, then 3 and 4, without a data-sync. D makes the file
-//!   unsynced, so what comes next is not fused;
+//! write of 1,000..1,300, and D waits. It is answered
+//! - *300 bytes*: A, B and C are finished, then 3 and 4, without a data-sync. D leaves as a plain
+//!   write and makes the file unsynced, so what comes next is not fused;
 //! - *50 bytes*: 1,050..1,300 goes out again, as a plain write; when that is in, a data-sync serves
 //!   3 and 4;
 //! - *EINTR, EAGAIN, ECANCELED*: the same from 1,000 on;
@@ -37,7 +39,7 @@
 //! A data-sync is never retried, because a loss is told once and the pages that were lost are clean
 //! afterwards. Here an answer may hide a data-sync that failed: EINTR may come from its half of the
 //! call, and a short count may stand for an error behind the bytes it counts. But nothing else of
-//! the file was unsynced, so all that can have been lost is in the range; and all of the range that
+//! the file was unsynced or on its way, so all that can have been lost is in the range; and all of the range that
 //! the answer has not called durable is written again. That makes its pages dirty again, and the
 //! data-sync that follows is the first for them.
 
@@ -64,6 +66,13 @@ pub(crate) enum Fusion {
 }
 
 impl OpenFile {
+    /// Whether a durable write is with the executor: then nothing else of the file is, or will be.
+    #[inline]
+    pub(super) fn is_fused(&self) -> bool {
+        let lane = self.lanes.get(self.lanes.older());
+        self.flying > 0 && !lane.is_empty() && lane.fusion == Fusion::Fused
+    }
+
     /// Where the next request of the stream ends, if it may carry the data-sync of all that waits.
     #[inline]
     fn fusible_end(&self) -> Option<u64> {
@@ -144,6 +153,7 @@ impl<S: Storage> Engine<S> {
                 doubt.map_or(Fusion::None, Fusion::Doubted)
             }
         };
+        self.mark_ready(slot);
     }
 
     /// A request of the stream is in, all of it, and what it wrote is finished: so are the syncs

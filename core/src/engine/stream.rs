@@ -59,7 +59,7 @@ impl<S: Storage> Engine<S> {
         loop {
             let file = self.files.records.at_mut(slot);
             let has_more = !file.appends.is_empty() && file.sent < file.tail;
-            if !has_more || file.is_stream_stopped() {
+            if !has_more || file.is_stream_stopped() || file.is_fused() {
                 return;
             }
             let Some(lane) = file.lanes.free() else { return };

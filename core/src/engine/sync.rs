@@ -165,7 +165,8 @@ impl<S: Storage> Engine<S> {
         }
         let file = self.files.records.at(slot);
         let has_waiting_sync = !file.syncs.is_empty();
-        if file.sent < file.tail && !file.appends.is_empty() {
+        let has_waiting_append = file.sent < file.tail && !file.appends.is_empty();
+        if has_waiting_append || file.write_next != NIL {
             self.mark_ready(slot);
         }
         if has_waiting_sync {

@@ -139,6 +139,9 @@ impl<S: Storage> Engine<S> {
     /// Starts the file's writes that may run now.
     #[inline]
     pub(super) fn start_writes<E: Executor>(&mut self, slot: u32, executor: &mut E) {
+        if self.files.records.at(slot).is_fused() {
+            return;
+        }
         self.unblock_oldest(slot, executor);
         let file = self.files.records.at_mut(slot);
         let mut index = file.write_next;
