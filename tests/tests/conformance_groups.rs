@@ -4,11 +4,12 @@
 
 use std::time::Instant;
 
-use ringzero_core::{IoFd, StorageIo, StorageIoExt};
+use ringzero_core::{IoFd, Limits, StorageIo, StorageIoExt};
 use ringzero_tests::{
     conformance,
     disk::{Ask, Event},
     fixture::{Fixture, Place, Scripted, Setup},
+    fusing::{Was, requests, script, unsynced},
     script::{Action, Of, Rule},
     session::{PATIENCE, Session},
 };
@@ -124,4 +125,39 @@ fn a_new_group_waits_for_the_caller_who_was_told_of_the_last_one() {
     s.sync(fd).unwrap();
     s.drain();
     assert_eq!(s.fixture.disk.requests("file").len(), 3, "and travels together");
+}
+
+/// *Halves*: a large request that would fly alone leaves as two, so that one is under way while the
+/// other is dealt with; unless a datasync waits for it. (Without: red, one request each.)
+#[test]
+fn a_large_request_alone_leaves_in_halves() {
+    let limits = Limits { block_bytes: 65_536, blocks_per_file: 4, ..Limits::default() };
+    let scene = || unsynced(&Setup::with(limits));
+
+    let (mut s, fd) = scene();
+    s.append(fd, &[1; 65_535]).unwrap();
+    s.drain();
+    assert_eq!(requests(&s, 0), [Was::Plain(0, 65_535)], "too small");
+
+    let (mut s, fd) = scene();
+    s.append(fd, &[1; 100_000]).unwrap();
+    assert_eq!(s.io.flush(), Ok(2));
+    assert_eq!(requests(&s, 0), [Was::Plain(0, 50_000), Was::Plain(50_000, 100_000)]);
+    s.drain();
+
+    let (mut s, fd) = scene();
+    s.append(fd, &[1; 100_000]).unwrap();
+    s.sync(fd).unwrap();
+    s.drain();
+    assert_eq!(requests(&s, 0), [Was::Plain(0, 100_000), Was::Sync], "a datasync waits for it");
+
+    let (mut s, fd) = scene();
+    script(&s, Of::Writes, Action::Hang);
+    s.append(fd, &[1; 10]).unwrap();
+    s.io.flush().unwrap();
+    s.append(fd, &[1; 100_000]).unwrap();
+    s.io.flush().unwrap();
+    assert_eq!(requests(&s, 0), [Was::Plain(0, 10), Was::Plain(10, 100_010)], "not alone");
+    s.fixture.disk.release(Action::Complete);
+    s.drain();
 }

@@ -101,16 +101,20 @@ impl Lane {
 }
 
 impl<S: Storage> Engine<S> {
-    /// The next request of the file's stream, as far as it is known before its data is gathered.
+    /// The next request of the file's stream, as far as it is known before its data is gathered: up
+    /// to `goal` at most, or up to the newest sync if it carries the data-sync for that.
     #[inline]
-    pub(super) fn next_lane<E: Executor>(&self, slot: u32, executor: &E) -> Lane {
+    pub(super) fn next_lane<E: Executor>(&self, slot: u32, goal: u64, executor: &E) -> Lane {
         let file = self.files.records.at(slot);
         let begin = file.sent;
         match file.fusible_end() {
             Some(end) if executor.can_write_durably(FileSlot::at(slot)) => {
                 Lane { begin, end, fusion: Fusion::Fused, ..Lane::EMPTY }
             }
-            _ => Lane { begin, end: file.next_end(), ..Lane::EMPTY },
+            _ => {
+                let most = file.floor(begin) + u64::from(MAX_REQUEST_BYTES);
+                Lane { begin, end: goal.min(most), ..Lane::EMPTY }
+            }
         }
     }
 

@@ -30,7 +30,6 @@ use super::{
 };
 use crate::{
     FileSlot, RequestId,
-    limits::MAX_REQUEST_BYTES,
     table::{piece_table::NO_VECTOR, records::NIL},
 };
 
@@ -38,17 +37,13 @@ use crate::{
 const HALVED_BYTES: u64 = 64 << 10;
 
 impl OpenFile {
-    /// Where the next request of the stream ends.
+    /// Where a request that would fly alone ends, so that another one can go out behind it.
     #[inline]
-    pub(super) fn next_end(&self) -> u64 {
-        let waiting = self.tail - self.sent;
+    fn half(&self) -> u64 {
+        let waiting = self.tail.saturating_sub(self.sent);
         let is_lone = !self.lanes.has_request() && self.sync_tail <= self.sent;
-        let goal = if is_lone && waiting >= HALVED_BYTES {
-            self.floor(self.sent + waiting / 2)
-        } else {
-            self.tail
-        };
-        goal.min(self.floor(self.sent) + u64::from(MAX_REQUEST_BYTES))
+        let is_halved = is_lone && waiting >= HALVED_BYTES;
+        if is_halved { self.floor(self.sent + waiting / 2) } else { self.tail }
     }
 }
 
@@ -56,6 +51,11 @@ impl<S: Storage> Engine<S> {
     /// Starts what of the file's stream may run now.
     #[inline]
     pub(super) fn start_appends<E: Executor>(&mut self, slot: u32, executor: &mut E) {
+        let file = self.files.records.at(slot);
+        if file.appends.is_empty() {
+            return;
+        }
+        let mut goal = file.half();
         loop {
             let file = self.files.records.at_mut(slot);
             let has_more = !file.appends.is_empty() && file.sent < file.tail;
@@ -74,8 +74,10 @@ impl<S: Storage> Engine<S> {
             if executor.room() == 0 {
                 return self.mark_ready(slot);
             }
-            let request = self.next_lane(slot, executor);
-            *self.files.records.at_mut(slot).lanes.get_mut(lane) = request;
+            let request = self.next_lane(slot, goal, executor);
+            let file = self.files.records.at_mut(slot);
+            *file.lanes.get_mut(lane) = request;
+            goal = file.tail;
             self.send_lane(slot, lane, executor);
         }
     }
