@@ -6,7 +6,6 @@
 //! |---|---|
 //! | `instructions` | user-space instructions per operation, counted by valgrind |
 //! | `compare` | every contestant side by side: tables, JSON, charts |
-//! | `beside_pwrite` | records per second beside one `pwrite` per record, in one run |
 //!
 //! | module | noun |
 //! |---|---|

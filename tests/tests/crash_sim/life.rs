@@ -304,12 +304,13 @@ fn poll(open: &mut Open) -> Result<(), String> {
 
 /// Adds the counts of one backend to a sum.
 pub(crate) fn add(sum: &mut SimCounts, counts: &SimCounts) {
-    let SimCounts { writes, syncs, short, retried, at_once, written_back, foreign_syncs, .. } =
+    let SimCounts { writes, syncs, durable_writes, short, retried, at_once, written_back, .. } =
         counts;
-    let SimCounts { refused, lost, syncs_failed, write_backs_failed, hung, misaligned, .. } =
-        counts;
+    let SimCounts { foreign_syncs, refused, lost, syncs_failed, write_backs_failed, .. } = counts;
+    let SimCounts { hung, misaligned, .. } = counts;
     sum.writes += writes;
     sum.syncs += syncs;
+    sum.durable_writes += durable_writes;
     sum.short += short;
     sum.retried += retried;
     sum.at_once += at_once;

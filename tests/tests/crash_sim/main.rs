@@ -134,6 +134,7 @@ fn survey(alignment: impl Fn(u64) -> u32 + Copy + Send + Sync) {
     let least = count / 100;
     assert!(met.iter().all(|met| *met >= least), "control: everything was met: {met:?}");
     let faults = [
+        faults.durable_writes,
         faults.short,
         faults.retried,
         faults.at_once,
