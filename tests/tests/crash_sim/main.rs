@@ -34,6 +34,8 @@
 //! | one data-sync at a time | `sync.rs` | 123 | a lost record |
 //! | the order of overlapping writes | `order.rs` | 19 | a broken promise |
 //! | cancelling behind a failed append | `stream.rs` | 41 | a lost record |
+//! | fusing only where nothing is unsynced | `fuse.rs` | 1 | a lost record |
+//! | the continuation of a short durable write | `fuse.rs` | 4 | a lost record |
 //! | failures noted for the datasync | `failure.rs` | 1 | a hidden failure |
 //!
 //! With files opened with O_DIRECT: zeros instead of the bytes before the tail (`tail_block.rs`,
