@@ -12,7 +12,7 @@
 //! | fuses though a write is unfinished | `nothing_is_fused_with_a_write_of_..` |
 //! | fuses a part of what the syncs wait for | `what_needs_more_pieces_than_..` |
 //! | no hold | `a_second_group_is_held_..` |
-//! | writes, appends that no sync waits for start beside it | `a_sync_accepted_..`, `what_was_appended_..` |
+//! | writes, free appends start beside it | `a_sync_accepted_..`, `what_was_appended_..` |
 //! | writes that waited are not started when it has ended | `a_sync_accepted_..` (nothing ends) |
 //! | it serves one sync only | `a_group_is_one_durable_write` |
 //! | IOSQE_ASYNC left out | `only_buffered_files_give_..` of `uring::targets` |

@@ -13,10 +13,10 @@
 //! - all that the waiting syncs cover is one request: from where the stream was handed over up to
 //!   where the newest sync was accepted. What was appended after that stays for the next request.
 //!
-//! While it flies it is the file's one data-sync (`flying` counts the syncs it serves), and *nothing
-//! else of the file is started*: a data-sync tells of a loss once, to whoever asks first, also of
-//! what was written beside it, and an answer to a durable write that may be of either half must
-//! leave no doubt about anything but its own range.
+//! While it flies it is the file's one data-sync (`flying` counts the syncs it serves), and
+//! *nothing else of the file is started*: a data-sync tells of a loss once, to whoever asks first,
+//! also of what was written beside it, and an answer to a durable write that may be of either half
+//! must leave no doubt about anything but its own range.
 //!
 //! Worked example: everything below 1,000 is synced. Appends A (1,000..1,100) and B (..1,200), sync
 //! 3, append C (..1,300), sync 4, append D (..1,400) are accepted. A, B and C leave as one durable
@@ -39,9 +39,9 @@
 //! A data-sync is never retried, because a loss is told once and the pages that were lost are clean
 //! afterwards. Here an answer may hide a data-sync that failed: EINTR may come from its half of the
 //! call, and a short count may stand for an error behind the bytes it counts. But nothing else of
-//! the file was unsynced or on its way, so all that can have been lost is in the range; and all of the range that
-//! the answer has not called durable is written again. That makes its pages dirty again, and the
-//! data-sync that follows is the first for them.
+//! the file was unsynced or on its way, so all that can have been lost is in the range; and all of
+//! the range that the answer has not called durable is written again. That makes its pages dirty
+//! again, and the data-sync that follows is the first for them.
 
 use super::{
     Engine,
