@@ -7,6 +7,7 @@ use std::time::Duration;
 use ringzero_core::{Errno, IoFd, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
     fixture::{Fixture, Place, Scripted, Setup},
+    fusing::{commit, results, synced},
     random::bytes,
     script::{Action, Of, Rule},
     session::Session,
@@ -163,4 +164,19 @@ fn a_failure_that_was_not_delivered_does_not_reach_the_next_file_in_the_slot() {
         s.append(fd, b"x").expect("not its failure");
         s.drain();
     }
+}
+
+#[test]
+fn a_shutdown_gives_up_a_durable_write_that_hangs_and_its_late_answer_matches_nothing() {
+    let (mut s, fd) = synced();
+    s.fixture.disk.script(Rule::once("file", Of::Writes, Action::Hang));
+    let tokens = commit(&mut s, fd, b"a");
+    s.io.flush().unwrap();
+    let answer = s.io.shutdown(Duration::ZERO);
+    assert_eq!(answer, Err(StorageIoError::Io(Errno::TIMEDOUT)));
+    s.poll();
+    assert_eq!(results(&s, tokens), [-Errno::TIMEDOUT.number(); 2]);
+    s.fixture.disk.release(Action::Complete);
+    s.poll();
+    assert_eq!(s.io.stats().stale_answers, 1);
 }

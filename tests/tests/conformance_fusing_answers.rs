@@ -12,8 +12,6 @@
 //! | EOPNOTSUPP not remembered | `a_file_that_takes_no_durable_write_..` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::time::Duration;
-
 use ringzero_core::{Errno, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
     fusing::{
@@ -187,19 +185,4 @@ fn a_file_is_closed_once_its_durable_write_has_ended() {
     s.fixture.disk.release(Action::Complete);
     s.drain();
     assert_eq!(results(&s, second), [1, 0]);
-}
-
-#[test]
-fn a_shutdown_gives_up_a_durable_write_that_hangs_and_its_late_answer_matches_nothing() {
-    let (mut s, fd) = synced();
-    script(&s, Of::Writes, Action::Hang);
-    let tokens = commit(&mut s, fd, b"a");
-    s.io.flush().unwrap();
-    let answer = s.io.shutdown(Duration::ZERO);
-    assert_eq!(answer, Err(StorageIoError::Io(Errno::TIMEDOUT)));
-    s.poll();
-    assert_eq!(results(&s, tokens), [-Errno::TIMEDOUT.number(); 2]);
-    s.fixture.disk.release(Action::Complete);
-    s.poll();
-    assert_eq!(s.io.stats().stale_answers, 1);
 }
