@@ -65,6 +65,8 @@ pub(crate) struct Load<F: Fixture> {
     data: Vec<u8>,
     random: Random,
     disk_syncs: u64,
+    /// Accepted by the files where everything fails.
+    doomed: u64,
     _folders: [F; 2],
 }
 
@@ -92,15 +94,21 @@ impl<F: Fixture<File = File>> Load<F> {
         let files = Files { log, data, disk, segment, full, broken, closed };
         let data = vec![0xA5; io.max_write() + 1];
         let (random, tally) = (Random::new(0xCA11), Tally::default());
-        Ok(Self { io, tally, files, data, random, disk_syncs: 0, _folders: folders })
+        Ok(Self { io, tally, files, data, random, disk_syncs: 0, doomed: 0, _folders: folders })
     }
 
-    /// Submits until `count` were accepted, with flushes, polls and questions in between, and polls
-    /// until nothing is owed; or for so long that the test fails.
-    pub(crate) fn run(&mut self, count: u64) {
+    /// Submits until `count` were accepted and `is_enough`, with flushes, polls and questions in
+    /// between, and polls until nothing is owed; or for so long that the test fails.
+    pub(crate) fn run(&mut self, count: u64, is_enough: impl Fn(&Tally) -> bool) {
         let begin = Instant::now();
-        while self.tally.accepted < count && begin.elapsed() < PATIENCE {
-            let answer = self.submit();
+        while self.tally.accepted < count || !is_enough(&self.tally) {
+            if begin.elapsed() > PATIENCE {
+                break;
+            }
+            // How fast a device fails must not decide what share of the load that is.
+            let is_doomed = self.random.below(8) == 0 && self.doomed * 4 < self.tally.accepted;
+            let answer = if is_doomed { self.submit_doomed() } else { self.submit() };
+            self.doomed += u64::from(is_doomed && answer.is_ok());
             match answer {
                 Ok(_) => self.tally.accepted += 1,
                 Err(StorageIoError::QueueFull | StorageIoError::BufferExhausted) => {
@@ -131,7 +139,7 @@ impl<F: Fixture<File = File>> Load<F> {
         let (io, files) = (&mut self.io, &self.files);
         let some = &self.data[..self.random.below(700) as usize];
         let offset = self.random.below(1 << 16);
-        match self.random.below(32) {
+        match self.random.below(28) {
             0..=9 => io.submit_append(files.log, some),
             10..=17 => io.submit_write(files.data, some, offset),
             18 => io.submit_datasync(files.log),
@@ -142,14 +150,20 @@ impl<F: Fixture<File = File>> Load<F> {
                 io.submit_datasync(files.disk)
             }
             23 => io.submit_append(files.segment, some),
-            24 => io.submit_write(files.full, b"never", offset),
-            25 => io.submit_append(files.full, b"never"),
-            26 => io.resume_append(files.full).and(Err(StorageIoError::Closed)),
-            27 => io.submit_datasync(files.broken),
-            28 => io.submit_append(files.closed, some),
-            29 => io.submit_write(files.data, &self.data, 0),
-            30 => io.submit_write(files.data, some, u64::MAX),
+            24 => io.submit_append(files.closed, some),
+            25 => io.submit_write(files.data, &self.data, 0),
+            26 => io.submit_write(files.data, some, u64::MAX),
             _ => io.submit_append(files.log, &[]),
+        }
+    }
+
+    fn submit_doomed(&mut self) -> Result<u64, StorageIoError> {
+        let (io, files) = (&mut self.io, &self.files);
+        match self.random.below(4) {
+            0 => io.submit_write(files.full, b"never", self.random.below(1 << 16)),
+            1 => io.submit_append(files.full, b"never"),
+            2 => io.resume_append(files.full).and(Err(StorageIoError::Closed)),
+            _ => io.submit_datasync(files.broken),
         }
     }
 

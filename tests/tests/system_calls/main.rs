@@ -108,15 +108,18 @@ fn watched<F: Fixture<File = File>>(
 }
 
 fn the_hot_path_makes_no_other_system_call<F: Fixture<File = File>>() {
-    let recorded = watched::<F>(allowed(F::NAME), |load| load.run(ACCEPTED));
+    let is_of_all_kinds = |tally: &Tally| {
+        let many = [tally.failed, tally.later, tally.refused].into_iter().min();
+        // Appends behind one that failed are cancelled.
+        many > Some(100) && tally.cancelled > 0
+    };
+    let recorded = watched::<F>(allowed(F::NAME), |load| load.run(ACCEPTED, is_of_all_kinds));
     let Some((calls, tally)) = recorded else { return };
     println!("{}: {tally:?}", F::NAME);
     assert!(calls.is_empty(), "{}: {} calls, the first {:?}", F::NAME, calls.len(), calls[0]);
-    assert_eq!((tally.delivered(), tally.strange), (ACCEPTED, 0), "{tally:?}");
-    let Tally { succeeded, failed, cancelled, later, refused, .. } = tally;
-    assert!(succeeded > ACCEPTED / 2, "control: it worked: {tally:?}");
-    assert!(failed > 100 && later > 100 && refused > 100, "control: of all kinds: {tally:?}");
-    assert!(cancelled > 0, "control: appends behind one that failed: {tally:?}");
+    assert_eq!((tally.delivered(), tally.strange), (tally.accepted, 0), "{tally:?}");
+    assert!(tally.accepted >= ACCEPTED && is_of_all_kinds(&tally), "control: {tally:?}");
+    assert!(tally.succeeded > ACCEPTED / 2, "control: it worked: {tally:?}");
 }
 
 fn a_call_that_is_not_allowed_is_caught<F: Fixture<File = File>>() {
@@ -171,9 +174,11 @@ fn a_batch_of_appends_takes_few_calls<F: Fixture<File = File>>() {
     };
     assert_eq!(writes, expected, "{}", F::NAME);
     assert_eq!(enables, u64::from(F::NAME == "uring, thread-bound"));
-    // One to hand over, one to be told. A polling thread that sleeps is woken by every poll until
-    // it gets a core.
-    let is_bounded = F::NAME == "uring, sqpoll" || enters + wakes <= BATCHES * 2;
+    // One to hand over, one to be told, and now and then one that the kernel asks for without news
+    // (IORING_SQ_TASKRUN says that there is work, not that there is a completion). A polling thread
+    // that sleeps is woken by every poll until it gets a core.
+    let most = BATCHES * 2 + BATCHES / 10;
+    let is_bounded = F::NAME == "uring, sqpoll" || enters + wakes <= most;
     assert!(is_bounded, "{}: {enters} enters, {wakes} wakes", F::NAME);
 }
 
