@@ -127,10 +127,23 @@ fn install(program: &mut BpfProgram) -> io::Result<i32> {
         return Err(io::Error::last_os_error());
     }
     let operation = libc::c_long::from(libc::SECCOMP_SET_MODE_FILTER);
-    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as libc::c_long;
-    // SAFETY: `filter` and the program that it points to are readable during the call.
-    let result = unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, &raw const filter) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
+    // A call that is held goes out again when its thread is interrupted, as a completion of
+    // io_uring does it, and would be recorded twice: not once it has been received, where the
+    // kernel has the second flag (5.19).
+    let listens = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    for flags in [listens | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, listens] {
+        let flags = flags as libc::c_long;
+        // SAFETY: `filter` and the program that it points to are readable during the call.
+        let result =
+            unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, &raw const filter) };
+        if result >= 0 {
+            return Ok(result as i32);
+        }
+        if io::Error::last_os_error().raw_os_error() != Some(libc::EINVAL) {
+            break;
+        }
+    }
+    Err(io::Error::last_os_error())
 }
 
 /// Records calls until the watched thread has ended.
