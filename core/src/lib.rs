@@ -73,7 +73,7 @@ pub use errno::Errno;
 pub use error::StorageIoError;
 pub use id::{FileSlot, IoFd, RequestId};
 pub use limits::{Limits, LimitsError};
-pub use memory::{NoMemory, Piece, Pieces, StableMemory, StaticMemory};
+pub use memory::{NoMemory, Piece, Pieces, PiecesMut, StableMemory, StaticMemory};
 pub use slots::Slots;
 pub use storage_io::StorageIo;
 pub use storage_io_ext::StorageIoExt;

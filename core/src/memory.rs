@@ -1,4 +1,4 @@
-//! Memory that a kernel, a device or another thread may read while an operation is in flight:
+//! Memory that a kernel, a device or another thread may read or write while an operation is in flight:
 //! [`StableMemory`], and a piece of it: [`Piece`].
 //!
 //! # Safety
@@ -12,8 +12,8 @@ use core::ptr::NonNull;
 ///
 /// # Safety
 /// From construction until drop, `base` gives the same pointer, aligned for [`Piece`], to
-/// `byte_count` bytes that are valid for reads and writes through it, however the value itself is
-/// moved, and that nothing but the engine writes. If the value is forgotten they stay valid for
+/// `byte_count` initialised bytes that are valid for reads and writes through it, however the value
+/// itself is moved, and that nothing but the engine and its executor writes. If the value is forgotten they stay valid for
 /// ever.
 pub unsafe trait StableMemory {
     /// The first byte.
@@ -130,5 +130,45 @@ impl<'a> Pieces<'a> {
         *piece = Piece { base: data.as_ptr(), byte_count: data.len() };
         // SAFETY: `data` is a shared borrow for `'a`. Callers pass at most `i32::MAX` bytes.
         unsafe { Self::new(core::slice::from_ref(piece), data.len() as u32) }
+    }
+}
+
+/// Room for the data of a read: one piece, or several. As [`Pieces`], for writing.
+#[derive(Debug)]
+pub struct PiecesMut<'a> {
+    pieces: &'a [Piece],
+    byte_count: u32,
+}
+
+impl<'a> PiecesMut<'a> {
+    /// # Safety
+    /// Every piece is readable and writable for `'a`, through its pointer, nobody else touches it
+    /// meanwhile, no two overlap, and `byte_count` is their sum.
+    #[inline]
+    pub(crate) const unsafe fn new(pieces: &'a [Piece], byte_count: u32) -> Self {
+        Self { pieces, byte_count }
+    }
+
+    /// Bytes in all, at least 1.
+    #[inline]
+    pub const fn byte_count(&self) -> u32 {
+        self.byte_count
+    }
+
+    /// The pieces with their addresses, for an executor that writes to them after this call: the
+    /// bytes are nobody else's until the request is answered, and the array itself is unchanged if
+    /// it has more than one element.
+    #[inline]
+    pub const fn as_raw(&self) -> &'a [Piece] {
+        self.pieces
+    }
+
+    /// The room, for an executor that is done with it when this call returns.
+    pub fn into_iter_mut(self) -> impl Iterator<Item = &'a mut [u8]> {
+        self.pieces.iter().map(|piece| {
+            // SAFETY: `new` was promised that each piece is writable, and nobody else's, for `'a`;
+            // it is handed out once, because this takes the only `PiecesMut`.
+            unsafe { core::slice::from_raw_parts_mut(piece.base.cast_mut(), piece.byte_count) }
+        })
     }
 }

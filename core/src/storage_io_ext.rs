@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::{FileStatus, IoFd, Stats, StorageIoError};
 
-/// Waiting, tails, limits, numbers and shutdown.
+/// Waiting, reads, tails, limits, numbers and shutdown.
 ///
 /// Apart from [`StorageIo`](crate::StorageIo), so that the eight methods stay the seed's and a
 /// program that needs more asks for both.
@@ -86,6 +86,42 @@ pub trait StorageIoExt {
     /// # Errors
     /// `BadFd`.
     fn file_status(&self, fd: IoFd) -> Result<FileStatus, StorageIoError>;
+
+    /// Reads `len` bytes from `offset` on, into memory of the backend.
+    ///
+    /// The completion's result is how many bytes were read: fewer than `len` at the end of the file
+    /// only, 0 behind it. (That is the tail when the read is accepted; of a segment or a device,
+    /// what the operating system says.) From the poll that delivers it on,
+    /// [`read_bytes`](StorageIoExt::read_bytes) shows them, until
+    /// [`release_read`](StorageIoExt::release_read): every read that succeeded is to be released,
+    /// or it keeps its operation and its blocks, which the file then lacks. One that failed has
+    /// nothing to release.
+    ///
+    /// A read sees every write and append of the file accepted before it, and of those accepted
+    /// after it none (but behind the tail of a segment, where appends do not wait for reads). Reads
+    /// of one file complete in any order. They are possible on a failed file, too. With O_DIRECT,
+    /// offset and length may be any.
+    ///
+    /// # Errors
+    /// `QueueFull`, `BufferExhausted`: later. `Io(EMSGSIZE)`: longer than `max_write()`, or with
+    /// O_DIRECT, with what must be read around it. `Io(EFBIG)`: ends beyond `i64::MAX`.
+    /// `Io(EINVAL)`: offset `u64::MAX`. `BadFd`. `Closed`. A file that is not open for reading
+    /// completes with EBADF.
+    fn submit_read(&mut self, fd: IoFd, len: usize, offset: u64) -> Result<u64, StorageIoError>;
+
+    /// The bytes of a read that was delivered with success, from its byte `skip` on: all of them if
+    /// the read was no longer than a block of the configuration, otherwise those that lie in one
+    /// piece, and the rest behind a larger `skip`. None from the end of the read on.
+    ///
+    /// # Errors
+    /// `Io(EINVAL)`: no read with this token was delivered with success, or it was released.
+    fn read_bytes(&self, token: u64, skip: usize) -> Result<&[u8], StorageIoError>;
+
+    /// Gives the memory of a read back. Its file may be closed by now.
+    ///
+    /// # Errors
+    /// As [`StorageIoExt::read_bytes`].
+    fn release_read(&mut self, token: u64) -> Result<(), StorageIoError>;
 
     /// Finishes everything accepted, for at most `deadline`, and closes. What the deadline cuts off
     /// completes with ETIMEDOUT, outcome unknown. Completions are still delivered by

@@ -6,7 +6,7 @@
 use super::{
     Engine,
     file::Health,
-    operation::{Kind, Operation, Stage},
+    operation::{HAS_BYTES, Kind, Operation, Stage},
     storage::Storage,
 };
 use crate::{Errno, IoFd, StorageIoError};
@@ -65,8 +65,9 @@ impl<S: Storage> Engine<S> {
         };
         let token = self.next_token(len as usize);
         let file = slot as u16;
+        let flags = if kind == Kind::Read { HAS_BYTES } else { 0 };
         *self.operations.records.at_mut(index) =
-            Operation { token, len, result, file, kind, ..Operation::EMPTY };
+            Operation { token, len, result, file, kind, flags, ..Operation::EMPTY };
         self.finished.push(&mut self.operations.records, index);
         Ok(token)
     }

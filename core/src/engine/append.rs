@@ -131,7 +131,11 @@ impl<S: Storage> Engine<S> {
         file.tail = begin.max(file.write_end);
         file.sync_tail = file.sync_tail.min(file.tail);
         file.append_gate = AppendGate::Undelivered(errno);
+        let (end, is_end) = (file.tail, !file.is_segment);
         self.operations.records.at_mut(failed).flags |= ANNOUNCES_APPEND_FAILURE;
+        if is_end {
+            self.cut_reads(slot, end);
+        }
         if !errno.keeps_file_usable() {
             self.fail_file(slot, errno, failed);
         }

@@ -1,12 +1,12 @@
 //! Finished operations → the caller.
 //!
 //! Delivery is where a failure becomes the caller's knowledge: from here on the gate refuses what
-//! it accepted and cancelled before.
+//! it accepted and cancelled before. It ends every operation but a read that has bytes to show.
 
 use super::{
     Engine,
     file::{AppendGate, Health},
-    operation::{ANNOUNCES_APPEND_FAILURE, ANNOUNCES_FAILURE, Kind, NOTABLE, ORPHAN, Operation},
+    operation::{ANNOUNCES_APPEND_FAILURE, ANNOUNCES_FAILURE, HAS_BYTES, Kind, NOTABLE, ORPHAN, Operation},
     storage::Storage,
 };
 use crate::{CompletionSink, Errno, IoCompletion, table::completion_queue::BATCH};
@@ -58,19 +58,25 @@ impl<S: Storage> Engine<S> {
         delivered
     }
 
-    /// The `count` oldest finished operations have been delivered: frees their slots one by one.
+    /// The `count` oldest finished operations have been delivered: frees their slots one by one, or
+    /// keeps them.
     #[inline(never)]
     fn hand_back(&mut self, count: u32) {
         for _ in 0..count {
             let index = self.finished.first();
             let operation = self.operations.records.at(index);
             let (slot, next) = (u32::from(operation.file), operation.links.next);
+            let is_kept = operation.has(HAS_BYTES) && operation.result >= 0;
             if operation.flags & NOTABLE != 0 {
                 let operation = *operation;
                 self.announce(slot, &operation);
             }
             self.finished.drop_front(1, next);
-            self.operations.release(index, &mut self.files.records.at_mut(slot).held);
+            if is_kept {
+                self.keep_read(index);
+            } else {
+                self.operations.release(index, &mut self.files.records.at_mut(slot).held);
+            }
         }
     }
 

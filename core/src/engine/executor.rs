@@ -1,15 +1,15 @@
 //! [`Executor`]: what carries requests out. The whole interface between the engine and a driver.
 //!
-//! An executor decides nothing. It is given a write or a sync, and either has done it when the call
+//! An executor decides nothing. It is given a write, a read or a sync, and either has done it when the call
 //! returns (`Some(outcome)`) or answers later through `Engine::complete` (`None`). It may carry
 //! requests out in any order and all at once: the engine hands out only what may run now.
 
 use crate::{
-    Errno, Pieces,
+    Errno, Pieces, PiecesMut,
     id::{FileSlot, RequestId},
 };
 
-/// What an executor says of a request: the bytes written (0 for a sync), or the error.
+/// What an executor says of a request: the bytes written or read (0 for a sync), or the error.
 ///
 /// A write may report fewer bytes than asked; the engine sends the rest again.
 pub type Outcome = Result<u32, Errno>;
@@ -43,7 +43,7 @@ pub enum SyncKind {
 
 /// Carries requests out.
 ///
-/// An executor that reads a request's bytes after [`Executor::write`] returned relies on the
+/// An executor that touches a request's bytes after the call that handed it over relies on the
 /// program around it: the engine is kept (or its memory leaked) until `Engine::in_flight` is 0, and
 /// `Engine::complete` is called only with ids that the executor itself has answered.
 pub trait Executor {
@@ -72,6 +72,23 @@ pub trait Executor {
         offset: u64,
         kind: WriteKind,
     ) -> Option<Outcome>;
+
+    /// Reads from `file`, from `offset` on, into all of `pieces`. Fewer bytes than asked mean that
+    /// the rest is asked for again; none at all, that the file ends there.
+    ///
+    /// `Some` if that is already done. On `None` the executor owes one `Engine::complete` with this
+    /// id, and may write the pieces' bytes (and read the array, if it has several elements) at
+    /// their addresses until then. An executor that only writes leaves this out: reads fail with
+    /// EOPNOTSUPP.
+    fn read(
+        &mut self,
+        _id: RequestId,
+        _file: FileSlot,
+        _pieces: PiecesMut<'_>,
+        _offset: u64,
+    ) -> Option<Outcome> {
+        Some(Err(Errno::OPNOTSUPP))
+    }
 
     /// Makes durable what was written to `file` before this call. Otherwise like
     /// [`Executor::write`].

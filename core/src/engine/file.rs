@@ -1,7 +1,7 @@
 //! [`OpenFile`]: the record of one registered file.
 //!
 //! Invariants, while the handle is known:
-//! - `appends`, `writes` and `syncs` are each in the order of their tokens;
+//! - `appends`, `writes`, `syncs` and `reads` are each in the order of their tokens;
 //! - appends are adjacent: each begins where the one before it ends, and the last ends at `tail`
 //!   (while `append_gate` is `Open`);
 //! - while appends are unfinished, `sent` is how far the stream was handed to the executor, and the
@@ -74,7 +74,7 @@ pub struct OpenFile {
 
     pub(crate) writes: List,
     pub(crate) write_next: u32,
-    /// Writes with the flag `BLOCKED`.
+    /// Writes and reads with the flag `BLOCKED`.
     pub(crate) blocked: u32,
     /// The range index has the positional writes in flight or queued.
     pub(crate) is_indexed: bool,
@@ -111,6 +111,16 @@ pub struct OpenFile {
     pub(crate) is_unsynced: bool,
     /// It was found out that the file takes no durable write.
     pub(crate) refuses_durable: bool,
+
+    pub(crate) reads: List,
+    /// The first read that is queued and that no start has looked at since it may run, or `NIL`.
+    pub(crate) read_next: u32,
+    /// Reads with the flag `BLOCKED`.
+    pub(crate) blocked_reads: u32,
+    /// Reads in stage `Again`.
+    pub(crate) reads_again: u32,
+    /// Reads that were delivered and not released, of earlier registrations too.
+    pub(crate) kept_reads: u32,
 }
 
 impl OpenFile {
@@ -152,6 +162,11 @@ impl OpenFile {
         had_full_sync: false,
         is_unsynced: false,
         refuses_durable: false,
+        reads: List::EMPTY,
+        read_next: NIL,
+        blocked_reads: 0,
+        reads_again: 0,
+        kept_reads: 0,
     };
 
     /// The last position up to `position` that requests of this file may begin or end at.
@@ -179,7 +194,10 @@ impl OpenFile {
 
     /// Nothing accepted on this file is unfinished.
     pub(crate) const fn is_idle(&self) -> bool {
-        self.appends.is_empty() && self.writes.is_empty() && self.syncs.is_empty()
+        self.appends.is_empty()
+            && self.writes.is_empty()
+            && self.syncs.is_empty()
+            && self.reads.is_empty()
     }
 }
 

@@ -25,10 +25,16 @@ impl Gap {
     /// Of a file without writes.
     pub(crate) const ALL: Self = Self { begin: 0, end: u64::MAX, since: 0 };
 
+    /// Whether a range is in the gap.
+    #[inline]
+    pub(crate) const fn has(&self, (offset, end): (u64, u64)) -> bool {
+        offset >= self.begin && end <= self.end
+    }
+
     /// Whether a new write is in the gap. If it is, the gap begins behind it from now on.
     #[inline]
     pub(crate) fn admits(&mut self, (offset, end): (u64, u64)) -> bool {
-        let is_inside = offset >= self.begin && end <= self.end;
+        let is_inside = self.has((offset, end));
         if is_inside {
             self.begin = end;
         }

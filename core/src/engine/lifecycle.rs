@@ -11,7 +11,7 @@ use super::{
     Engine,
     admission::MAX_OFFSET,
     file::{AppendGate, Health, OpenFile},
-    operation::{Kind, ORPHAN, Stage},
+    operation::{HAS_BYTES, Kind, ORPHAN, Stage},
     storage::Storage,
 };
 use crate::{Errno, FileSlot, IoFd, StorageIoError, table::records::NIL};
@@ -127,6 +127,9 @@ impl<S: Storage> Engine<S> {
             // What earlier registrations left for delivery still holds its operation slots.
             held: file.held,
             orphans: file.orphans,
+            // And reads that were not released hold theirs, and blocks.
+            kept_reads: file.kept_reads,
+            packing: file.packing.emptied(),
             // The file queues may still name the slot; they find nothing to do.
             is_ready: file.is_ready,
             is_urgent: file.is_urgent,
@@ -173,7 +176,7 @@ impl<S: Storage> Engine<S> {
         let mut orphans = 0;
         self.finished.for_each_mut(&mut self.operations.records, |operation| {
             if operation.file == file.0 {
-                operation.flags = ORPHAN;
+                operation.flags = ORPHAN | operation.flags & HAS_BYTES;
                 orphans += 1;
             }
         });
@@ -202,7 +205,7 @@ impl<S: Storage> Engine<S> {
     pub fn abandon(&mut self) {
         self.close_admission();
         for slot in 0..self.files.records.count() {
-            for kind in [Kind::Append, Kind::Write, Kind::Sync] {
+            for kind in [Kind::Append, Kind::Write, Kind::Sync, Kind::Read] {
                 while let Some(index) = self.pop_unfinished(slot, kind) {
                     let operation = self.operations.records.at_mut(index);
                     operation.stage = Stage::Done;
@@ -213,9 +216,9 @@ impl<S: Storage> Engine<S> {
                 }
             }
             let file = self.files.records.at_mut(slot);
-            file.write_next = NIL;
-            file.again = 0;
-            file.blocked = 0;
+            (file.write_next, file.read_next) = (NIL, NIL);
+            (file.again, file.reads_again) = (0, 0);
+            (file.blocked, file.blocked_reads) = (0, 0);
             file.flying = 0;
             file.lanes = OpenFile::EMPTY.lanes;
         }
@@ -227,6 +230,7 @@ impl<S: Storage> Engine<S> {
             Kind::Append => &mut file.appends,
             Kind::Write => &mut file.writes,
             Kind::Sync => &mut file.syncs,
+            Kind::Read => &mut file.reads,
         };
         list.pop_front(&mut self.operations.records)
     }

@@ -15,6 +15,7 @@
 //! | `tail_block` | where such a range ends, on a file with an alignment |
 //! | `fuse` | a range and the data-sync of it → one request |
 //! | `run` | adjacent positional writes → one request |
+//! | `read` | reads, and their bytes until they are released |
 //! | `retry` | what an answer means |
 //! | `failure` | what fails with what |
 //! | `schedule` | which file goes next; answers → the kind they belong to |
@@ -39,6 +40,7 @@ mod inline;
 mod lane;
 mod lifecycle;
 mod order;
+mod read;
 mod retry;
 mod run;
 mod schedule;

@@ -1,9 +1,10 @@
 //! [`Operation`]: the record of one accepted token, from acceptance to delivery.
 //!
 //! A record is one cache line and is on exactly one list at a time: free; its file's appends,
-//! writes or syncs; or the completion queue. Writes that leave together form a *run*: consecutive
+//! writes, syncs or reads; or the completion queue. Writes that leave together form a *run*: consecutive
 //! records of the list, adjacent in the file, whose first one leads the request. Appends leave as
-//! ranges of their file's stream (`lane::Lane`); of theirs, stage, place and run mean nothing.
+//! ranges of their file's stream (`lane::Lane`); of theirs, stage, place and run mean nothing. What
+//! the fields of a read mean is in `read`; of a kept one, `run` is how many bytes it has read.
 
 use crate::{
     IoCompletion,
@@ -25,6 +26,7 @@ pub(crate) enum Kind {
     Write,
     Append,
     Sync,
+    Read,
 }
 
 /// How far an operation has come.
@@ -42,9 +44,11 @@ pub(crate) enum Stage {
     Again,
     /// Finished: on the completion queue.
     Done,
+    /// A read that was delivered and not released: on no list, but in the index, under its token.
+    Kept,
 }
 
-/// Overlaps something accepted earlier: waits until it is its file's oldest.
+/// Overlaps something accepted earlier: waits until it is older than what it may have to wait for.
 pub(crate) const BLOCKED: u8 = 1;
 /// Goes out in a request of its own: what it was merged with failed.
 pub(crate) const ALONE: u8 = 2;
@@ -56,8 +60,11 @@ pub(crate) const ANNOUNCES_FAILURE: u8 = 8;
 pub(crate) const ANNOUNCES_APPEND_FAILURE: u8 = 16;
 /// Its file's slot has been given back.
 pub(crate) const ORPHAN: u8 = 32;
+/// A read: its delivery does not end it if it succeeded.
+pub(crate) const HAS_BYTES: u8 = 64;
 /// What delivery has to look at.
-pub(crate) const NOTABLE: u8 = ANNOUNCES_FAILURE | ANNOUNCES_APPEND_FAILURE | ORPHAN;
+pub(crate) const NOTABLE: u8 =
+    ANNOUNCES_FAILURE | ANNOUNCES_APPEND_FAILURE | ORPHAN | HAS_BYTES;
 
 /// The record of one operation. Opaque; storage is filled with [`Operation::EMPTY`].
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +82,8 @@ pub struct Operation {
     /// Operations in the request it leads, 0 if it leads none.
     pub(crate) run: u32,
     /// What the completion says. Until then, of an append: its length; of a sync: the failure it
-    /// will report, or 0; of a write on a file that is indexed: its link there.
+    /// will report, or 0; of a write on a file that is indexed, or a kept read: its link there; of
+    /// another read: the most that it returns.
     pub(crate) result: i32,
     pub(crate) file: u16,
     pub(crate) vector: u16,

@@ -22,7 +22,11 @@
 //! first granule and waits. So does a later one at 4096..8192 that overlaps the waiting one, so the
 //! three keep their order.
 
-use super::{file::OpenFile, gap::Gap, operation::Operation};
+use super::{
+    file::OpenFile,
+    gap::Gap,
+    operation::{Kind, Operation},
+};
 use crate::{
     Slots,
     table::{
@@ -87,7 +91,8 @@ pub(super) fn overlaps_write<O: Slots<Operation>, R: Slots<u32>>(
     if file.wide > 0 {
         return overlaps_any(operations, file.writes.head, file.writes.tail, range);
     }
-    let (overlaps, compared_count) = overlaps_near(operations, ranges, file, &newest);
+    let whose = (newest.file, file.writes.tail);
+    let (overlaps, compared_count) = overlaps_near(operations, ranges, (whose, file), range);
     if compared_count > MANY && operations.at(file.writes.head).token >= file.gap.since {
         leave_all(operations, ranges, file, NIL);
         fit_granule(operations, file);
@@ -214,24 +219,23 @@ fn enter_any<O: Slots<Operation>, R: Slots<u32>>(
     write.link_to(if is_crossing { link.without_bucket() } else { link });
 }
 
-/// Whether a write in the chain of a granule near the newest one overlaps it, and how many were
-/// compared.
+/// Whether a write that begins in a granule near a range, other than the newest, overlaps it, and
+/// how many were compared.
 fn overlaps_near<O: Slots<Operation>, R: Slots<u32>>(
     operations: &Records<Operation, O>,
     ranges: &RangeIndex<R>,
-    file: &OpenFile,
-    newest: &Operation,
+    ((slot, newest), file): ((u16, u32), &OpenFile),
+    (offset, end): (u64, u64),
 ) -> (bool, u32) {
     let mut compared_count = 0;
-    let (offset, end) = (newest.offset, newest.end());
     let first = offset >> file.granule_shift;
     // Only what crosses the end of a granule reaches into the next.
     let from = if file.crossing > 0 { first.saturating_sub(1) } else { first };
     for number in from..=end.wrapping_sub(1) >> file.granule_shift {
-        let mut index = ranges.head(Granule { file: newest.file, number });
+        let mut index = ranges.head(Granule { file: slot, number });
         while index != NIL {
             let write = operations.at(index);
-            let is_older = write.file == newest.file && index != file.writes.tail;
+            let is_older = write.file == slot && write.kind == Kind::Write && index != newest;
             if is_older && write.offset < end && offset < write.end() {
                 return (true, compared_count);
             }
@@ -240,6 +244,23 @@ fn overlaps_near<O: Slots<Operation>, R: Slots<u32>>(
         }
     }
     (false, compared_count)
+}
+
+/// Whether an unfinished write of a file, which is in that slot, overlaps a range.
+pub(super) fn overlaps_range<O: Slots<Operation>, R: Slots<u32>>(
+    operations: &Records<Operation, O>,
+    ranges: &RangeIndex<R>,
+    (slot, file): (u16, &OpenFile),
+    range: (u64, u64),
+) -> bool {
+    if file.writes.is_empty() || !file.is_indexed && file.gap.has(range) {
+        return false;
+    }
+    let granule_count = (range.1 - range.0) >> file.granule_shift;
+    if !file.is_indexed || file.wide > 0 || granule_count > u64::from(MANY) {
+        return overlaps_any(operations, file.writes.head, NIL, range);
+    }
+    overlaps_near(operations, ranges, ((slot, NIL), file), range).0
 }
 
 /// Whether one of the file's writes before the newest overlaps a range.

@@ -128,7 +128,7 @@ impl<S: Storage> Engine<S> {
 
     /// Adds up to `want` bytes from `skip` on of the data at `place`, and returns how many. With
     /// `is_whole`, all of them or none.
-    fn gather(
+    pub(super) fn gather(
         &mut self,
         gathered: &mut Gathered,
         place: Place,
@@ -207,6 +207,16 @@ impl<S: Storage> Engine<S> {
         outcome.map(|outcome| (id, outcome))
     }
 
+    /// The array of what was gathered, or the one piece.
+    #[inline]
+    pub(super) fn raw_pieces<'a>(&'a self, gathered: &'a Gathered) -> &'a [Piece] {
+        if gathered.vector == NO_VECTOR {
+            core::slice::from_ref(&gathered.last)
+        } else {
+            self.vectors.get(gathered.vector, gathered.count)
+        }
+    }
+
     /// Hands gathered pieces to the executor.
     #[allow(unsafe_code)]
     pub(super) fn write_pieces<E: Executor>(
@@ -216,11 +226,7 @@ impl<S: Storage> Engine<S> {
         (gathered, byte_count): (&Gathered, u32),
         offset: u64,
     ) -> Option<Outcome> {
-        let raw = if gathered.vector == NO_VECTOR {
-            core::slice::from_ref(&gathered.last)
-        } else {
-            self.vectors.get(gathered.vector, gathered.count)
-        };
+        let raw = self.raw_pieces(gathered);
         // SAFETY: the pieces lie in blocks that stay with the request's operations until those are
         // finished (writes hold references, a stream holds its chain), and nothing is written to a
         // part of a block that has an owner. The array, if there is one, is claimed until the

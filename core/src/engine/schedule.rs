@@ -65,6 +65,7 @@ impl<S: Storage> Engine<S> {
             self.files.records.at_mut(slot).is_ready = false;
             self.start_appends(slot, executor);
             self.start_writes(slot, executor);
+            self.start_reads(slot, executor);
         }
         // Whatever was done inside the calls above may have opened a barrier.
         if self.has_urgent() {
@@ -88,8 +89,12 @@ impl<S: Storage> Engine<S> {
             let slot = u32::from(slot);
             let file = self.files.records.at_mut(slot);
             file.is_urgent = false;
+            let is_reading_again = file.reads_again > 0;
             if file.again > 0 {
                 self.resend(slot, executor);
+            }
+            if is_reading_again {
+                self.resend_reads(slot, executor);
             }
             self.resend_lane(slot, executor);
             self.start_syncs(slot, executor);
@@ -167,10 +172,10 @@ impl<S: Storage> Engine<S> {
         let (slot, kind) = (u32::from(operation.file), operation.kind);
         self.in_flight -= 1;
         // Appends never lead a request: those of a stream have ids of their own.
-        if kind == Kind::Sync {
-            self.sync_answered(slot, outcome);
-        } else {
-            self.write_answered(slot, leader, outcome);
+        match kind {
+            Kind::Sync => self.sync_answered(slot, outcome),
+            Kind::Read => self.read_answered(slot, leader, outcome),
+            Kind::Write | Kind::Append => self.write_answered(slot, leader, outcome),
         }
     }
 
@@ -205,8 +210,17 @@ impl<S: Storage> Engine<S> {
             }
             Kind::Append => file.appends.remove(records, index),
             Kind::Sync => file.syncs.remove(records, index),
+            Kind::Read => {
+                file.reads.remove(records, index);
+                if flags & BLOCKED != 0 {
+                    file.blocked -= 1;
+                    file.blocked_reads -= 1;
+                }
+            }
         }
-        if place.block != NIL {
+        // What a read has read is the caller's until it is released.
+        let is_kept = kind == Kind::Read && result.is_ok();
+        if place.block != NIL && !is_kept {
             self.blocks.release(&mut file.packing, place, len);
         }
         self.finished.push(&mut self.operations.records, index);
@@ -214,7 +228,9 @@ impl<S: Storage> Engine<S> {
             return;
         }
         self.something_ended(slot);
-        if let Err(errno) = result {
+        if let Err(errno) = result
+            && kind != Kind::Read
+        {
             self.record_failure(slot, token, errno);
         }
     }

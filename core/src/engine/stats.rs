@@ -15,6 +15,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Writes handed to the executor, continuations included.
     pub write_requests: u64,
+    /// Reads handed to the executor, continuations included.
+    pub read_requests: u64,
     /// Data-syncs handed to the executor, apart from those that a write carries.
     pub sync_requests: u64,
     /// Writes handed to the executor that carry the data-sync of what they write. They count in
@@ -43,9 +45,9 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Requests handed to the executor: writes and syncs.
+    /// Requests handed to the executor: writes, reads and syncs.
     pub const fn kernel_requests(&self) -> u64 {
-        self.write_requests + self.sync_requests
+        self.write_requests + self.read_requests + self.sync_requests
     }
 }
 

@@ -120,10 +120,10 @@ impl<S: Storage> Engine<S> {
     pub fn status(&self, fd: IoFd, now_ns: u64) -> Result<FileStatus, StorageIoError> {
         let file = self.files.records.at(self.known(fd)?);
         let others =
-            [file.writes, file.syncs].into_iter().filter_map(|list| self.oldest_sent(list));
+            [file.writes, file.syncs, file.reads].into_iter().filter_map(|list| self.oldest_sent(list));
         let oldest = file.lanes.oldest_sent_ns().into_iter().chain(others).min();
         Ok(FileStatus {
-            pending: file.held - file.orphans,
+            pending: file.held - file.orphans - file.kept_reads,
             oldest_in_flight: oldest.map(|ns| Duration::from_nanos(now_ns.saturating_sub(ns))),
             failed: file.failed(),
             append_failed: match file.append_gate {

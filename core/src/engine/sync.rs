@@ -59,7 +59,7 @@ impl<S: Storage> Engine<S> {
 
     /// The token of the oldest unfinished write or append of the file.
     #[inline]
-    fn oldest_token(&self, slot: u32) -> u64 {
+    pub(super) fn oldest_token(&self, slot: u32) -> u64 {
         let file = self.files.records.at(slot);
         let token = |index| match index {
             NIL => u64::MAX,

@@ -93,8 +93,8 @@ impl<S: Storage> Engine<S> {
         if may_overlap {
             return Ok(self.compare_with_writes(u32::from(fd.slot), token));
         }
-        if !file.appends.is_empty() {
-            return Ok(self.compare_with_appends(u32::from(fd.slot), token));
+        if file.appends.head & file.reads.head != NIL {
+            return Ok(self.compare_with_others(u32::from(fd.slot), token));
         }
         Ok(token)
     }
@@ -107,19 +107,20 @@ impl<S: Storage> Engine<S> {
             self.block_newest(slot);
             return token;
         }
-        self.compare_with_appends(slot, token)
+        self.compare_with_others(slot, token)
     }
 
-    /// The same for the appends: they are one range up to the tail, and while there are some no
-    /// write ends beyond it.
+    /// The same for the appends, which are one range up to the tail (while there are some no write
+    /// ends beyond it), and for the reads.
     #[cold]
-    fn compare_with_appends(&mut self, slot: u32, token: u64) -> u64 {
+    fn compare_with_others(&mut self, slot: u32, token: u64) -> u64 {
         let file = self.files.records.at(slot);
-        if !file.appends.is_empty() {
-            let stream_begin = self.operations.records.at(file.appends.head).offset;
-            if self.operations.records.at(file.writes.tail).end() > stream_begin {
-                self.block_newest(slot);
-            }
+        let newest = self.operations.records.at(file.writes.tail);
+        let range = (newest.offset, newest.end());
+        let overlaps_append = !file.appends.is_empty()
+            && range.1 > self.operations.records.at(file.appends.head).offset;
+        if overlaps_append || self.overlaps_read(slot, range) {
+            self.block_newest(slot);
         }
         token
     }
@@ -196,10 +197,14 @@ impl<S: Storage> Engine<S> {
             return;
         }
         let index = file.writes.head;
+        if index == NIL {
+            return;
+        }
         let write = self.operations.records.at(index);
         let is_oldest = file.appends.is_empty()
             || write.token < self.operations.records.at(file.appends.head).token;
-        if !write.has(BLOCKED) || !is_oldest {
+        let is_behind_read = file.has_read_before(&self.operations.records, write.token);
+        if !write.has(BLOCKED) || !is_oldest || is_behind_read {
             return;
         }
         if executor.room() == 0 {

@@ -17,9 +17,9 @@
 //! block with no references has `fill == 0`; `at < block_bytes`.
 //!
 //! # Safety
-//! Rust never holds a reference to the blocks' bytes beyond one call: the kernel reads them while
-//! operations are in flight. Bytes are written only in `place`, into a part of a block that no
-//! operation owns yet. Every address is checked against the memory's size where it is made.
+//! The kernel reads the bytes of writes in flight and writes those of reads in flight, so Rust holds
+//! no reference to these. Rust writes bytes only where no operation owns them yet (`copy`, under
+//! `&mut`), and refers to bytes that the kernel wrote only when the read has ended (`bytes`). Every address is checked against the memory's size where it is made.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -66,6 +66,11 @@ pub(crate) struct Packing {
 
 impl Packing {
     pub(crate) const EMPTY: Self = Self { open: NIL, fill: 0, references: 0, held: 0 };
+
+    /// No open block; what is held stays so.
+    pub(crate) const fn emptied(&self) -> Self {
+        Self { held: self.held, ..Self::EMPTY }
+    }
 }
 
 /// Where an operation's data begins.
@@ -120,7 +125,8 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     fn slice(&self, place: Place, len: usize) -> &[u8] {
         match self.address(place, len) {
             // SAFETY: `address` is valid for `len` bytes, which were valid, so initialised, before.
-            // Only `place` and `extend` write bytes, and they need `&mut`; a kernel only reads.
+            // Only `copy` writes bytes, and needs `&mut`; a kernel writes those of reads in flight,
+            // which nobody asks for.
             Some(base) => unsafe { core::slice::from_raw_parts(base.as_ptr(), len) },
             None => &[],
         }
@@ -143,7 +149,9 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         let place = Place { block: packing.open, at: packing.fill };
         // `NIL` is no block, so this finds a missing, a full and a strange block all at once.
         if self.is_inside(place, data.len()) {
-            self.fill(packing, data)?;
+            self.copy(place, data)?;
+            packing.fill += data.len() as u32;
+            packing.references += 1;
             return Some(place);
         }
         self.place_over(packing, chain, data)
@@ -165,13 +173,23 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         Some(())
     }
 
-    /// Copies `data` into the open block, if it has room for it.
+    /// Takes room for `len` bytes (at least one) of a positional operation in the file's blocks:
+    /// what [`BufferRing::place`] does, without the bytes. `None`, and nothing changed, when the
+    /// file can have no more.
     #[inline]
-    fn fill(&mut self, packing: &mut Packing, data: &[u8]) -> Option<()> {
-        self.copy(Place { block: packing.open, at: packing.fill }, data)?;
-        packing.fill += data.len() as u32;
-        packing.references += 1;
-        Some(())
+    pub(crate) fn reserve(
+        &mut self,
+        packing: &mut Packing,
+        chain: &mut Chain,
+        len: usize,
+    ) -> Option<Place> {
+        let place = Place { block: packing.open, at: packing.fill };
+        if self.is_inside(place, len) {
+            packing.fill += len as u32;
+            packing.references += 1;
+            return Some(place);
+        }
+        self.reserve_over(packing, chain, len)
     }
 
     #[cold]
@@ -181,17 +199,37 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         chain: &mut Chain,
         data: &[u8],
     ) -> Option<Place> {
+        let place = self.reserve_over(packing, chain, data.len())?;
+        let (mut block, mut rest) = (place.block, data);
+        while !rest.is_empty() {
+            let part = rest.len().min(self.block_bytes as usize);
+            let (head, tail) = rest.split_at_checked(part)?;
+            self.copy(Place { block, at: 0 }, head)?;
+            block = self.blocks.records.at(block).links.next;
+            rest = tail;
+        }
+        Some(place)
+    }
+
+    /// The same in fresh blocks, linked.
+    #[cold]
+    fn reserve_over(
+        &mut self,
+        packing: &mut Packing,
+        chain: &mut Chain,
+        len: usize,
+    ) -> Option<Place> {
         self.close_idle(packing);
-        let fresh = self.blocks_for(data.len());
+        let fresh = self.blocks_for(len);
         if fresh > self.blocks.available(packing.held) {
             self.close_chain(chain, packing);
         }
         if !self.has_memory() || fresh > self.blocks.available(packing.held) {
             return None;
         }
-        let mut rest = data;
+        let mut rest = len;
         let mut first = None;
-        while !rest.is_empty() {
+        while rest > 0 {
             let block = self.take(packing)?;
             if first.is_none() {
                 first = Some(Place { block, at: 0 });
@@ -199,11 +237,9 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
                 self.blocks.records.at_mut(packing.open).links.next = block;
             }
             self.close(packing);
-            packing.open = block;
-            let part = rest.len().min(self.block_bytes as usize);
-            let (head, tail) = rest.split_at_checked(part)?;
-            self.fill(packing, head)?;
-            rest = tail;
+            let part = rest.min(self.block_bytes as usize);
+            *packing = Packing { open: block, fill: part as u32, references: 1, ..*packing };
+            rest -= part;
         }
         first
     }
@@ -337,17 +373,30 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         Place { block, at: at as u32 }
     }
 
+    /// Where the byte that is `skip` bytes into an operation's data lies.
+    #[inline]
+    fn place_before(&self, place: Place, skip: u32) -> Place {
+        let mut block = place.block;
+        let mut at = u64::from(place.at) + u64::from(skip);
+        while at >= u64::from(self.block_bytes) {
+            block = self.blocks.records.at(block).links.next;
+            at -= u64::from(self.block_bytes);
+        }
+        Place { block, at: at as u32 }
+    }
+
+    /// The contiguous bytes from `skip` on of an operation's data, at most `byte_count`.
+    pub(crate) fn bytes(&self, place: Place, skip: u32, byte_count: u32) -> &[u8] {
+        let Place { block, at } = self.place_before(place, skip);
+        let byte_count = byte_count.min(self.block_bytes - at);
+        self.slice(Place { block, at }, byte_count as usize)
+    }
+
     /// The contiguous piece that begins `skip` bytes into an operation's data, at most
     /// `byte_count` long. `None` only if the place is no place.
     #[inline]
     pub(crate) fn piece(&self, place: Place, skip: u32, byte_count: u32) -> Option<Piece> {
-        let mut block = place.block;
-        let mut at = place.at as u64 + skip as u64;
-        while at >= self.block_bytes as u64 {
-            block = self.blocks.records.at(block).links.next;
-            at -= self.block_bytes as u64;
-        }
-        let at = at as u32;
+        let Place { block, at } = self.place_before(place, skip);
         let byte_count = byte_count.min(self.block_bytes - at);
         let base = self.address(Place { block, at }, byte_count as usize)?;
         Some(Piece { base: base.as_ptr(), byte_count: byte_count as usize })
