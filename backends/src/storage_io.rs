@@ -220,6 +220,18 @@ impl StorageIoExt for Box<dyn Backend> {
         (**self).file_status(fd)
     }
 
+    fn submit_read(&mut self, fd: IoFd, len: usize, offset: u64) -> Result<u64, StorageIoError> {
+        (**self).submit_read(fd, len, offset)
+    }
+
+    fn read_bytes(&self, token: u64, skip: usize) -> Result<&[u8], StorageIoError> {
+        (**self).read_bytes(token, skip)
+    }
+
+    fn release_read(&mut self, token: u64) -> Result<(), StorageIoError> {
+        (**self).release_read(token)
+    }
+
     fn shutdown(&mut self, deadline: Duration) -> Result<(), StorageIoError> {
         (**self).shutdown(deadline)
     }

@@ -285,6 +285,19 @@ impl StorageIoExt for Scripted {
         Ok(FileStatus::default())
     }
 
+    // The log is only written.
+    fn submit_read(&mut self, _: IoFd, _: usize, _: u64) -> Result<u64, StorageIoError> {
+        Err(StorageIoError::Closed)
+    }
+
+    fn read_bytes(&self, _: u64, _: usize) -> Result<&[u8], StorageIoError> {
+        Err(StorageIoError::Closed)
+    }
+
+    fn release_read(&mut self, _: u64) -> Result<(), StorageIoError> {
+        Err(StorageIoError::Closed)
+    }
+
     fn shutdown(&mut self, _: Duration) -> Result<(), StorageIoError> {
         Ok(())
     }

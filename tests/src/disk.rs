@@ -40,6 +40,15 @@ pub enum Ask {
         /// Whether it carries the data-sync of what it writes.
         kind: WriteKind,
     },
+    /// Bytes from an offset on.
+    Read {
+        /// First byte.
+        offset: u64,
+        /// How many.
+        len: u64,
+        /// Into how many pieces.
+        pieces: usize,
+    },
     /// A data-sync.
     Sync(SyncKind),
 }

@@ -52,6 +52,7 @@ pub fn requests(s: &Plain, skip: usize) -> Vec<Was> {
             Was::Durable(offset, offset + len)
         }
         Ask::Sync(_) => Was::Sync,
+        Ask::Read { .. } => unreachable!("these tests read nothing"),
     };
     s.fixture.disk.requests("file").into_iter().skip(skip).map(was).collect()
 }

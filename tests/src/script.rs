@@ -27,6 +27,8 @@ pub enum Action {
 pub enum Of {
     /// Writes and appends.
     Writes,
+    /// Reads.
+    Reads,
     /// Data-syncs.
     Syncs,
     /// The write whose request begins at this offset.
@@ -60,7 +62,9 @@ impl Rule {
     pub(crate) fn matches(&self, file: &str, ask: Ask) -> bool {
         self.file == file
             && match (self.of, ask) {
-                (Of::Writes, Ask::Write { .. }) | (Of::Syncs, Ask::Sync(_)) => true,
+                (Of::Writes, Ask::Write { .. })
+                | (Of::Reads, Ask::Read { .. })
+                | (Of::Syncs, Ask::Sync(_)) => true,
                 (Of::WriteAt(at), Ask::Write { offset, .. }) => at == offset,
                 _ => false,
             }
@@ -84,13 +88,13 @@ pub enum Order {
 pub struct Rough {
     /// What decides.
     pub choices: Choices,
-    /// Writes cut short.
+    /// Writes and reads cut short.
     pub short: u64,
-    /// Writes answered EINTR, EAGAIN or ECANCELED.
+    /// Writes and reads answered EINTR, EAGAIN or ECANCELED.
     pub retry: u64,
     /// Writes refused for lack of room, or as malformed; half of them leave bytes.
     pub refused: u64,
-    /// Writes lost with EIO or EROFS; half of them leave bytes.
+    /// Writes lost with EIO or EROFS; half of them leave bytes. Reads that fail with EIO.
     pub lost: u64,
     /// Data-syncs that fail.
     pub sync_lost: u64,
@@ -114,6 +118,17 @@ impl Rough {
 
     pub(crate) fn choose(&mut self, ask: Ask) -> Action {
         let choices = &mut self.choices;
+        if let Ask::Read { len, .. } = ask {
+            if choices.chance(self.short) {
+                return Action::Short(choices.below(len) + 1);
+            }
+            if choices.chance(self.retry) {
+                let errnos = [Errno::INTR, Errno::AGAIN, Errno::CANCELED];
+                return Action::Fail(errnos[choices.below(3) as usize]);
+            }
+            let is_lost = choices.chance(self.lost);
+            return if is_lost { Action::Fail(Errno::IO) } else { Action::Complete };
+        }
         let Ask::Write { len, kind, .. } = ask else {
             if choices.chance(self.sync_lost) {
                 let errnos = [Errno::IO, Errno::NOSPC, Errno::CANCELED, Errno::DQUOT];

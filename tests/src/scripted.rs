@@ -13,8 +13,8 @@ use std::{
 
 use ringzero_core::{
     Boxed, CompletionSink, Engine, Errno, Executor, FileSlot, FileStatus, IoFd, Outcome, Parts,
-    Pieces, Registration, RequestId, Stats, StorageIo, StorageIoError, StorageIoExt, SyncKind,
-    WriteKind,
+    Pieces, PiecesMut, Registration, RequestId, Stats, StorageIo, StorageIoError, StorageIoExt,
+    SyncKind, WriteKind,
 };
 
 use crate::{
@@ -83,6 +83,21 @@ impl Executor for Handoff {
         assert!(raw.iter().all(|piece| piece.byte_count > 0), "no empty piece");
         assert!((1..=17).contains(&raw.len()), "{} pieces", raw.len());
         let ask = Ask::Write { offset, len: sum as u64, pieces: raw.len(), kind };
+        self.begin(id, self.inode(file), ask, raw)
+    }
+
+    fn read(
+        &mut self,
+        id: RequestId,
+        file: FileSlot,
+        pieces: PiecesMut<'_>,
+        offset: u64,
+    ) -> Option<Outcome> {
+        let raw = pieces.as_raw();
+        let sum: usize = raw.iter().map(|piece| piece.byte_count).sum();
+        assert_eq!(sum, pieces.byte_count() as usize, "the pieces add up");
+        assert!((1..=17).contains(&raw.len()), "{} pieces", raw.len());
+        let ask = Ask::Read { offset, len: sum as u64, pieces: raw.len() };
         self.begin(id, self.inode(file), ask, raw)
     }
 
@@ -337,6 +352,18 @@ impl StorageIoExt for ScriptedBackend {
 
     fn file_status(&self, fd: IoFd) -> Result<FileStatus, StorageIoError> {
         self.engine_ref().status(fd, self.now_ns)
+    }
+
+    fn submit_read(&mut self, fd: IoFd, len: usize, offset: u64) -> Result<u64, StorageIoError> {
+        self.engine().submit_read(fd, len, offset)
+    }
+
+    fn read_bytes(&self, token: u64, skip: usize) -> Result<&[u8], StorageIoError> {
+        self.engine_ref().read_bytes(token, skip)
+    }
+
+    fn release_read(&mut self, token: u64) -> Result<(), StorageIoError> {
+        self.engine().release_read(token)
     }
 
     fn shutdown(&mut self, _deadline: Duration) -> Result<(), StorageIoError> {

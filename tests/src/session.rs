@@ -92,6 +92,32 @@ impl<F: Fixture> Session<F> {
         self.counted(answer)
     }
 
+    /// Submits a read.
+    ///
+    /// # Errors
+    /// What the backend answers.
+    pub fn read(&mut self, fd: IoFd, len: usize, offset: u64) -> Result<u64, StorageIoError> {
+        let answer = self.io.submit_read(fd, len, offset);
+        self.counted(answer)
+    }
+
+    /// Waits for a read that succeeds, and releases it: its bytes.
+    pub fn bytes_of(&mut self, token: u64) -> Vec<u8> {
+        let result = self.wait_for(token);
+        assert!(result >= 0, "read {token} failed with {result}");
+        let mut bytes = Vec::new();
+        loop {
+            let part = self.io.read_bytes(token, bytes.len()).expect("a read that was delivered");
+            if part.is_empty() {
+                break;
+            }
+            bytes.extend_from_slice(part);
+        }
+        assert_eq!(bytes.len(), result as usize, "as many bytes as the completion says");
+        self.io.release_read(token).expect("not released before");
+        bytes
+    }
+
     /// Takes completions into a sink of any kind and counts them.
     pub fn take(&mut self, batch: &[IoCompletion]) {
         for completion in batch {

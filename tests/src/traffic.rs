@@ -12,8 +12,8 @@
 //! when the disk is dropped.
 //!
 //! # Safety
-//! Pieces are read while their request is pending: the engine promised that they stay unchanged at
-//! their addresses until the request is answered. That promise is what is tested here.
+//! Pieces are read, or written, while their request is pending: the engine promised that they stay
+//! unchanged at their addresses until the request is answered. That promise is what is tested here.
 #![allow(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -120,20 +120,15 @@ impl State {
                 self.violation(format!("a data-sync of the failed file {inode}: request {number}"));
             }
         }
-        match ask {
-            Ask::Write { offset, len, .. } => {
-                let hit = self.pending.iter().find(|p| match p.ask {
-                    Ask::Write { offset: o, len: l, .. } => {
-                        p.inode == inode && p.owner == owner && o < offset + len && offset < o + l
-                    }
-                    Ask::Sync(_) => false,
-                });
-                if let Some(hit) = hit {
-                    let text = format!("write {offset}+{len} beside overlapping {:?}", hit.ask);
-                    self.violation(text);
-                }
-            }
-            Ask::Sync(_) => {}
+        // Of the blocks that a read begins and ends in it may want a part only, while the end of a
+        // stream in the same block is written again: with the same bytes as before.
+        let alignment = self.files[inode].alignment;
+        let slack = if alignment > 1 { u64::from(alignment) } else { 0 };
+        let is_ours = |p: &&Pending| p.inode == inode && p.owner == owner;
+        if let Some(hit) = self.pending.iter().filter(is_ours).find(|p| collide(p.ask, ask, slack))
+        {
+            let text = format!("{ask:?} beside overlapping {:?}", hit.ask);
+            self.violation(text);
         }
         if self.pending.iter().any(|p| p.owner == owner && p.id == id) {
             self.violation(format!("two requests in flight with id {id:#x}"));
@@ -144,7 +139,7 @@ impl State {
         }
         let image = match ask {
             Ask::Sync(_) => self.files[inode].bytes.clone(),
-            Ask::Write { offset, .. } => {
+            Ask::Write { offset, .. } | Ask::Read { offset, .. } => {
                 let mask = self.files[inode].alignment as usize - 1;
                 let bits = |all, piece: &Piece| all | piece.base.addr() | piece.byte_count;
                 if data.iter().fold(offset as usize, bits) & mask != 0 {
@@ -172,7 +167,7 @@ impl State {
         let Some(rough) = &mut self.rough else { return Action::Complete };
         match (rough.choose(ask), ask) {
             // Chance never uses up the retries of a write: scripts do, on purpose.
-            (Action::Fail(errno), Ask::Write { offset, .. })
+            (Action::Fail(errno), Ask::Write { offset, .. } | Ask::Read { offset, .. })
                 if is_retried(errno) && self.files[inode].retried_at(offset) >= MOST_RETRIES =>
             {
                 Action::Complete
@@ -216,6 +211,12 @@ impl State {
                 self.settle_durably((inode, kind), (offset, len), outcome);
                 outcome
             }
+            Ask::Read { offset, len, .. } => {
+                if gather(&data) != image {
+                    self.violation(format!("somebody wrote to the room of {ask:?}"));
+                }
+                self.read(inode, (offset, len), &data, action)
+            }
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
                 _ => {
@@ -234,11 +235,12 @@ impl State {
         if let Err(errno) = error {
             let file = &mut self.files[inode];
             let offset = match ask {
-                Ask::Write { offset, .. } => Some(offset),
+                Ask::Write { offset, .. } | Ask::Read { offset, .. } => Some(offset),
                 Ask::Sync(_) => None,
             };
             file.injected.push(Injected { offset, errno });
-            file.is_failed |= offset.is_none() || !is_retried(errno) && !errno.keeps_file_usable();
+            let is_lost = offset.is_none() || !is_retried(errno) && !errno.keeps_file_usable();
+            file.is_failed |= is_lost && !matches!(ask, Ask::Read { .. });
         }
         if std::env::var_os("RINGZERO_TRACE").is_some() {
             println!("    request {number} ended: {outcome:?}");
@@ -322,12 +324,63 @@ impl State {
     }
 }
 
+impl State {
+    fn read(
+        &mut self,
+        inode: usize,
+        (offset, len): (u64, u64),
+        room: &[Piece],
+        action: Action,
+    ) -> Outcome {
+        let file = &self.files[inode];
+        let want = match action {
+            Action::Fail(errno) | Action::Torn(_, errno) => return Err(errno),
+            Action::Zero => return Ok(0),
+            Action::Complete | Action::Hang => len,
+            // A device reads whole blocks.
+            Action::Short(count) => {
+                (count / u64::from(file.alignment) * u64::from(file.alignment)).clamp(1, len)
+            }
+        };
+        if file.alignment > 1 && want == 1 {
+            return Err(Errno::INTR);
+        }
+        let begin = file.bytes.len().min(offset as usize);
+        let end = file.bytes.len().min((offset + want) as usize);
+        let mut bytes = file.bytes[begin..end].iter();
+        for piece in room {
+            // SAFETY: the request is not answered yet, so the room is nobody else's; see the
+            // header.
+            let room =
+                unsafe { std::slice::from_raw_parts_mut(piece.base.cast_mut(), piece.byte_count) };
+            for (to, from) in room.iter_mut().zip(&mut bytes) {
+                *to = *from;
+            }
+        }
+        Ok((end - begin) as u32)
+    }
+}
+
 impl Drop for State {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             assert!(self.violations.is_empty(), "{:#?}", self.violations);
         }
     }
+}
+
+/// Whether two requests must not be in flight at one time: they overlap, and one is a write. Of
+/// a read, `slack` bytes at its begin and its end do not count.
+fn collide(one: Ask, other: Ask, slack: u64) -> bool {
+    let range = |ask| match ask {
+        Ask::Write { offset, len, .. } => Some((offset, offset + len, true)),
+        Ask::Read { offset, len, .. } => {
+            Some((offset + slack, (offset + len).saturating_sub(slack), false))
+        }
+        Ask::Sync(_) => None,
+    };
+    let (Some(one), Some(other)) = (range(one), range(other)) else { return false };
+    (one.2 || other.2) && one.0 < other.1 && other.0 < one.1
 }
 
 /// The bytes of a request.

@@ -146,6 +146,23 @@ macro_rules! through_driver {
                     self.driver.look()?.status(fd)
                 }
 
+                fn submit_read(
+                    &mut self,
+                    fd: IoFd,
+                    len: usize,
+                    offset: u64,
+                ) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_read(fd, len, offset)
+                }
+
+                fn read_bytes(&self, token: u64, skip: usize) -> Result<&[u8], StorageIoError> {
+                    self.driver.look()?.engine().read_bytes(token, skip)
+                }
+
+                fn release_read(&mut self, token: u64) -> Result<(), StorageIoError> {
+                    self.driver.enter()?.engine_mut().release_read(token)
+                }
+
                 fn shutdown(&mut self, deadline: Duration) -> Result<(), StorageIoError> {
                     self.driver.enter()?.shutdown(deadline)
                 }

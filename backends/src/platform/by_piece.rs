@@ -1,4 +1,4 @@
-//! Where the system is not Linux: a vectored write as one piece after the other, and files that
+//! Where the system is not Linux: vectored I/O as one piece after the other, and files that
 //! take bytes anywhere.
 //!
 //! # Safety
@@ -10,9 +10,9 @@ use std::{fs::File, ops::Range, slice};
 use ringzero_core::{Errno, Outcome, Piece};
 
 #[cfg(unix)]
-use super::other_unix::write_at;
+use super::other_unix::{read_at, write_at};
 #[cfg(windows)]
-use super::windows::write_at;
+use super::windows::{read_at, write_at};
 
 /// What requests of the file must be aligned to: nothing is known of O_DIRECT here.
 ///
@@ -55,6 +55,30 @@ pub(crate) unsafe fn write_pieces_at(
         // SAFETY: the caller's promise.
         let data = unsafe { slice::from_raw_parts(piece.base, piece.byte_count) };
         match write_at(file, data, offset + u64::from(total), rw_flags) {
+            Ok(byte_count) => {
+                total += byte_count;
+                if (byte_count as usize) < piece.byte_count {
+                    break;
+                }
+            }
+            Err(errno) if total == 0 => return Err(errno),
+            Err(_) => break,
+        }
+    }
+    Ok(total)
+}
+
+/// Reads from `offset` on into `pieces`, one behind the other, until one is short or fails, and
+/// says how many bytes were read. The engine goes on behind them, and meets the error again.
+///
+/// # Safety
+/// The bytes of every piece are writable, through its pointer, and nobody else's during the call.
+pub(crate) unsafe fn read_pieces_at(file: &File, pieces: &[Piece], offset: u64) -> Outcome {
+    let mut total = 0;
+    for piece in pieces {
+        // SAFETY: the caller's promise.
+        let room = unsafe { slice::from_raw_parts_mut(piece.base.cast_mut(), piece.byte_count) };
+        match read_at(file, room, offset + u64::from(total)) {
             Ok(byte_count) => {
                 total += byte_count;
                 if (byte_count as usize) < piece.byte_count {

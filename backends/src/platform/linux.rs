@@ -61,6 +61,20 @@ pub(crate) unsafe fn write_pieces_at(
     })
 }
 
+/// Reads from `offset` on (at most `i64::MAX`) into `pieces`, one behind the other: preadv(2). Says
+/// how many bytes were read.
+///
+/// # Safety
+/// The bytes of every piece are writable, through its pointer, and nobody else's during the call.
+#[inline]
+pub(crate) unsafe fn read_pieces_at(file: &File, pieces: &[Piece], offset: u64) -> Outcome {
+    let (descriptor, array) = (file.as_raw_fd(), pieces.as_ptr().cast::<libc::iovec>());
+    let count = pieces.len() as libc::c_int;
+    // SAFETY: the descriptor is open, `array` has the layout of iovec (asserted above) and `count`
+    // elements, and the pieces are writable (the caller's promise).
+    outcome(unsafe { libc::preadv64(descriptor, array, count, offset as i64) })
+}
+
 /// Makes durable what was written before: fdatasync(2) or fsync(2). Not repeated on any error: a
 /// loss of data is reported once.
 #[inline]

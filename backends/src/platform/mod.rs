@@ -29,7 +29,9 @@ mod unix;
 mod windows;
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use by_piece::{alignment, durable_write_flags, read_lead, write_pieces_at};
+pub(crate) use by_piece::{
+    alignment, durable_write_flags, read_lead, read_pieces_at, write_pieces_at,
+};
 #[cfg(target_os = "linux")]
 pub(crate) use direct::{alignment, read_lead};
 // Only a ring asks.
@@ -38,7 +40,7 @@ pub(crate) use linux::ask_whether_ready;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     durable_write_flags, fork_word, keep_position_flags, memory_bytes, memory_file, now_ns,
-    rename_to_unused, sync, unnamed_file, write_pieces_at,
+    read_pieces_at, rename_to_unused, sync, unnamed_file, write_pieces_at,
 };
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{

@@ -28,6 +28,15 @@ pub(super) fn write_at(file: &File, data: &[u8], offset: u64, _rw_flags: i32) ->
     })
 }
 
+/// Reads from `offset` on into `room`, and says how many bytes were read: pread(2).
+#[inline]
+pub(super) fn read_at(file: &File, room: &mut [u8], offset: u64) -> Outcome {
+    // SAFETY: the descriptor is open, and `room` is writable for its length.
+    outcome(unsafe {
+        libc::pread(file.as_raw_fd(), room.as_mut_ptr().cast(), room.len(), offset as libc::off_t)
+    })
+}
+
 /// Makes durable what was written before. Not repeated on any error.
 ///
 /// macOS: F_FULLFSYNC of fcntl(2), because fsync(2) there stops at the device's cache. Elsewhere

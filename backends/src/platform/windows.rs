@@ -105,6 +105,14 @@ pub(super) fn write_at(file: &File, data: &[u8], offset: u64, _rw_flags: i32) ->
     Ok(written as u32)
 }
 
+/// Reads from `offset` on into `room`, and says how many bytes were read. At the end of the file
+/// that is 0: ReadFile says ERROR_HANDLE_EOF, which std takes for it.
+#[inline]
+pub(super) fn read_at(file: &File, room: &mut [u8], offset: u64) -> Outcome {
+    let read = file.seek_read(room, offset).map_err(|error| errno_of(&error))?;
+    Ok(read as u32)
+}
+
 /// Makes durable what was written before: FlushFileBuffers, for data and metadata alike.
 #[inline]
 pub(crate) fn sync(file: &File, _kind: SyncKind) -> Outcome {

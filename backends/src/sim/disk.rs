@@ -278,6 +278,17 @@ impl SimFile {
         behind.take((range.end - range.start) as usize).collect()
     }
 
+    /// The bytes of `range` that a reader sees, as far as the file has any.
+    pub(super) fn existing(&self, range: Range<u64>) -> Vec<u8> {
+        let seen = |inode: &mut Inode| {
+            let all = inode.sectors.current();
+            let begin = all.len().min(range.start as usize);
+            let end = all.len().min(range.end as usize);
+            all.get(begin..end).unwrap_or_default().to_vec()
+        };
+        self.disk.with(self.inode, seen).unwrap_or_default()
+    }
+
     /// Which file it is, in the order in which they were made.
     pub(super) const fn inode(&self) -> usize {
         self.inode

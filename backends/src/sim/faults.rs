@@ -17,10 +17,11 @@ use super::random::Random;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimFaults {
-    /// Writes cut short: some bytes are written, and the answer says how many.
+    /// Writes and reads cut short: some bytes are written or read, and the answer says how many.
     pub short: u16,
-    /// Writes answered EINTR, EAGAIN or ECANCELED, without a byte written. The engine sends them
-    /// again; above some hundred per mille a write may meet it too often in a row, and fails.
+    /// Writes and reads answered EINTR, EAGAIN or ECANCELED, without a byte written or read. The
+    /// engine sends them again; above some hundred per mille one may meet it too often in a row,
+    /// and fails.
     pub retried: u16,
     /// Requests that end inside the call that hands them over.
     pub at_once: u16,
@@ -41,6 +42,8 @@ pub struct SimFaults {
     /// Ends of a write at which writing the file back by itself fails: what was not durable is
     /// dropped as above. The next data-sync of each open file says so, once.
     pub write_back_failed: u16,
+    /// Reads that fail with EIO.
+    pub read_failed: u16,
     /// Requests that do not end until they are released.
     pub hung: u16,
 }
@@ -58,6 +61,7 @@ impl SimFaults {
         lost: 0,
         sync_failed: 0,
         write_back_failed: 0,
+        read_failed: 0,
         hung: 0,
     };
 
@@ -76,8 +80,13 @@ impl SimFaults {
     pub const FULL: Self = Self { refused: 80, ..Self::HARMLESS };
 
     /// A device that loses writes.
-    pub const DYING: Self =
-        Self { lost: 10, sync_failed: 60, write_back_failed: 20, ..Self::HARMLESS };
+    pub const DYING: Self = Self {
+        lost: 10,
+        sync_failed: 60,
+        write_back_failed: 20,
+        read_failed: 20,
+        ..Self::HARMLESS
+    };
 
     /// Everything that a file can meet, but nothing hangs.
     pub const ALL: Self = Self { refused: 40, ..Self::DYING };
@@ -94,13 +103,17 @@ impl Default for SimFaults {
 pub struct SimCounts {
     /// Writes handed over.
     pub writes: u64,
+    /// Reads handed over.
+    pub reads: u64,
+    /// Reads that failed with EIO.
+    pub reads_failed: u64,
     /// Data-syncs handed over, apart from those that a write carries.
     pub syncs: u64,
     /// Writes handed over that carry the data-sync of what they write. Writes, too.
     pub durable_writes: u64,
-    /// Writes cut short.
+    /// Writes and reads cut short.
     pub short: u64,
-    /// Writes answered EINTR, EAGAIN or ECANCELED.
+    /// Writes and reads answered EINTR, EAGAIN or ECANCELED.
     pub retried: u64,
     /// Requests that ended inside the call.
     pub at_once: u64,
@@ -168,6 +181,30 @@ impl SimFaults {
         let byte_count =
             if random.chance(300) { rest } else { random.below(u64::from(rest) + 1) as u32 };
         Fate::Torn { begin, byte_count, errno }
+    }
+
+    /// What a read of `byte_count` bytes will say: so many bytes, or an error.
+    pub(super) fn of_read(
+        &self,
+        byte_count: u32,
+        random: &mut Random,
+        counts: &mut SimCounts,
+    ) -> Result<u32, Errno> {
+        counts.reads += 1;
+        if byte_count > 1 && random.chance(self.short) {
+            counts.short += 1;
+            return Ok(1 + random.below(u64::from(byte_count) - 1) as u32);
+        }
+        if random.chance(self.retried) {
+            counts.retried += 1;
+            let errnos = [Errno::INTR, Errno::AGAIN, Errno::CANCELED];
+            return Err(random.pick(&errnos).unwrap_or(Errno::INTR));
+        }
+        if random.chance(self.read_failed) {
+            counts.reads_failed += 1;
+            return Err(Errno::IO);
+        }
+        Ok(byte_count)
     }
 
     /// The error with which the data-sync that a write carries will fail, if the write does not.

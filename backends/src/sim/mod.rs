@@ -304,6 +304,18 @@ impl StorageIoExt for SimBackend {
         driver.engine.status(fd, driver.schedule.now_ns())
     }
 
+    fn submit_read(&mut self, fd: IoFd, len: usize, offset: u64) -> Result<u64, StorageIoError> {
+        self.driver.get_mut()?.engine.submit_read(fd, len, offset)
+    }
+
+    fn read_bytes(&self, token: u64, skip: usize) -> Result<&[u8], StorageIoError> {
+        self.driver.get()?.engine.read_bytes(token, skip)
+    }
+
+    fn release_read(&mut self, token: u64) -> Result<(), StorageIoError> {
+        self.driver.get_mut()?.engine.release_read(token)
+    }
+
     fn shutdown(&mut self, deadline: Duration) -> Result<(), StorageIoError> {
         self.driver.get_mut()?.shutdown(deadline)
     }

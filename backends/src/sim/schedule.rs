@@ -2,14 +2,15 @@
 //!
 //! A request is given a duration by chance when it is handed over, so requests end in any order,
 //! also across files. A write takes effect when it *ends*; a data-sync covers what had taken effect
-//! when it *began*. The bytes are copied when they are handed over, so nothing here reads memory of
-//! the engine later.
+//! when it *began*. The bytes are copied when they are handed over, so nothing here touches memory of
+//! the engine later. So a read, too, sees what the file has when it is handed over; the engine keeps
+//! writes over the same bytes apart from it, so it could not see anything else later.
 //!
 //! Time is a number that only this file moves; no clock is read.
 
 use ringzero_core::{
-    Boxed, Engine, Errno, Executor, FileSlot, Outcome, Piece, Pieces, RequestId, StableMemory,
-    SyncKind, WriteKind,
+    Boxed, Engine, Errno, Executor, FileSlot, Outcome, Piece, Pieces, PiecesMut, RequestId,
+    StableMemory, SyncKind, WriteKind,
 };
 
 use super::{
@@ -37,6 +38,8 @@ enum Work {
         /// Of a durable one: the error with which writing it back fails.
         loss: Option<Errno>,
     },
+    /// The bytes are in their place already.
+    Read { offset: u64, byte_count: u32, outcome: Outcome },
     /// `refusal`: it never ran.
     Sync { stamp: u64, refusal: Option<Errno> },
     /// A data-sync of somebody else, through an open file of their own.
@@ -116,7 +119,7 @@ impl Schedule {
     pub(super) fn writes(&self) -> impl Iterator<Item = (usize, u64, &[u8])> {
         self.requests.iter().filter_map(|request| match &request.work {
             Work::Write { offset, data, .. } => Some((request.inode, *offset, data.as_slice())),
-            Work::Sync { .. } | Work::ForeignSync { .. } => None,
+            Work::Read { .. } | Work::Sync { .. } | Work::ForeignSync { .. } => None,
         })
     }
 
@@ -150,6 +153,10 @@ impl Schedule {
                     WriteKind::Durable => SYNC_NS,
                 };
                 (SimEvent::Write { number, file: inode, offset, byte_count, kind }, span)
+            }
+            Work::Read { offset, byte_count, .. } => {
+                let (offset, byte_count) = (*offset, *byte_count);
+                (SimEvent::Read { number, file: inode, offset, byte_count }, WRITE_NS)
             }
             Work::Sync { .. } | Work::ForeignSync { .. } => {
                 (SimEvent::Sync { number, file: inode }, SYNC_NS)
@@ -205,6 +212,7 @@ impl Schedule {
                     _ => outcome,
                 }
             }
+            Work::Read { outcome, .. } => outcome,
             Work::Sync { stamp, refusal } => {
                 let outcome = match (refusal, files.get_mut(slot)) {
                     (Some(errno), _) => Err(errno),
@@ -287,6 +295,12 @@ impl Schedule {
     }
 }
 
+/// Whether a request is not what its file's alignment asks for.
+fn is_misaligned(file: &SimFile, pieces: &[Piece], offset: u64) -> bool {
+    let bits = |all: u64, piece: &Piece| all | piece.base.addr() as u64 | piece.byte_count as u64;
+    pieces.iter().fold(offset, bits) % u64::from(file.alignment()) != 0
+}
+
 /// The executor: takes requests of the engine into the schedule.
 pub(super) struct Handover<'a> {
     pub(super) schedule: &'a mut Schedule,
@@ -310,11 +324,8 @@ impl Executor for Handover<'_> {
         offset: u64,
         kind: WriteKind,
     ) -> Option<Outcome> {
-        let alignment = self.files.get(file.index()).and_then(Option::as_ref);
-        let alignment = alignment.map_or(1, |file| u64::from(file.alignment()));
-        let bits =
-            |all: u64, piece: &Piece| all | piece.base.addr() as u64 | piece.byte_count as u64;
-        if pieces.as_raw().iter().fold(offset, bits) % alignment != 0 {
+        let open = self.files.get(file.index()).and_then(Option::as_ref);
+        if open.is_some_and(|open| is_misaligned(open, pieces.as_raw(), offset)) {
             self.schedule.counts.misaligned += 1;
             return Some(Err(Errno::INVAL));
         }
@@ -326,6 +337,43 @@ impl Executor for Handover<'_> {
             WriteKind::Durable => faults.of_durable_write(random, counts),
         };
         let work = Work::Write { offset, data, fate, kind, loss };
+        self.schedule.begin(id, file.index(), work, self.files)
+    }
+
+    fn read(
+        &mut self,
+        id: RequestId,
+        file: FileSlot,
+        pieces: PiecesMut<'_>,
+        offset: u64,
+    ) -> Option<Outcome> {
+        let Some(open) = self.files.get(file.index()).and_then(Option::as_ref) else {
+            return Some(Err(Errno::BADF));
+        };
+        let byte_count = pieces.byte_count();
+        if is_misaligned(open, pieces.as_raw(), offset) {
+            self.schedule.counts.misaligned += 1;
+            return Some(Err(Errno::INVAL));
+        }
+        let Schedule { faults, random, counts, .. } = &mut *self.schedule;
+        let fate = faults.of_read(byte_count, random, counts);
+        // A device reads whole blocks, but for the end of the file.
+        let mask = !(open.alignment() - 1);
+        let most = fate.map(|count| if count < byte_count { count & mask } else { count });
+        let mut bytes = open.existing(offset..offset + u64::from(most.unwrap_or(0))).into_iter();
+        let read = bytes.len() as u32;
+        let mut fill = random.next() as u8;
+        for byte in pieces.into_iter_mut().flatten() {
+            // What is not read is anything.
+            fill = fill.wrapping_add(1);
+            *byte = bytes.next().unwrap_or(fill);
+        }
+        let outcome = match most {
+            // Short of a whole block: nothing was read, and nobody says that the file ends.
+            Ok(0) => Err(Errno::INTR),
+            most => most.map(|_| read),
+        };
+        let work = Work::Read { offset, byte_count, outcome };
         self.schedule.begin(id, file.index(), work, self.files)
     }
 

@@ -28,6 +28,17 @@ pub enum SimEvent {
         /// Whether it carries the data-sync of what it writes.
         kind: WriteKind,
     },
+    /// A read was handed over.
+    Read {
+        /// Its number.
+        number: u64,
+        /// Which file.
+        file: usize,
+        /// Where it begins.
+        offset: u64,
+        /// How many bytes.
+        byte_count: u32,
+    },
     /// A data-sync was handed over.
     Sync {
         /// Its number.
@@ -78,6 +89,9 @@ impl SimTrace {
                     WriteKind::Durable => 6,
                 };
                 [kind + (u64::from(byte_count) << 3), number, file as u64, offset]
+            }
+            SimEvent::Read { number, file, offset, byte_count } => {
+                [7 + (u64::from(byte_count) << 3), number, file as u64, offset]
             }
             SimEvent::Sync { number, file } => [2, number, file as u64, 0],
             SimEvent::Ended { number, outcome } => {

@@ -1,5 +1,7 @@
 //! [`SyncDriver`]: which submissions are executed at once, and running what was queued.
 //!
+//! Reads are always queued: their bytes are to stay somewhere.
+//!
 //! Invariants: no request is with anybody when a call returns; with [`SyncMode::Immediate`] nothing
 //! is queued either, so what was accepted can be delivered.
 
@@ -91,6 +93,23 @@ impl SyncDriver {
             return inline(engine, &mut SyncExecutor { files });
         }
         let token = queued(&mut self.registry.engine)?;
+        if self.mode == SyncMode::Immediate {
+            self.run();
+        }
+        Ok(token)
+    }
+
+    /// Accepts a read, into blocks, and runs it at once, unless it is to wait for the flush.
+    ///
+    /// # Errors
+    /// As `submit_read`.
+    pub(super) fn submit_read(
+        &mut self,
+        fd: IoFd,
+        len: usize,
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        let token = self.registry.engine.submit_read(fd, len, offset)?;
         if self.mode == SyncMode::Immediate {
             self.run();
         }

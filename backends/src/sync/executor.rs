@@ -1,10 +1,13 @@
 //! [`SyncExecutor`]: carries a request out with one system call, and answers before it returns.
 //!
 //! # Safety
-//! The pieces of a request are readable for as long as its `Pieces` lives.
+//! The pieces of a request are readable for as long as its `Pieces` lives, or writable for as long as
+//! its `PiecesMut` does.
 #![allow(unsafe_code)]
 
-use ringzero_core::{Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind, WriteKind};
+use ringzero_core::{
+    Errno, Executor, FileSlot, Outcome, Pieces, PiecesMut, RequestId, SyncKind, WriteKind,
+};
 
 use crate::{files::Files, platform};
 
@@ -42,6 +45,22 @@ impl Executor for SyncExecutor<'_> {
                 // SAFETY: `Pieces` vouches for each piece, and outlives the call.
                 unsafe { platform::write_pieces_at(entry.file(), raw, offset, rw_flags) }
             }
+            None => Err(Errno::BADF),
+        })
+    }
+
+    fn read(
+        &mut self,
+        _id: RequestId,
+        file: FileSlot,
+        pieces: PiecesMut<'_>,
+        offset: u64,
+    ) -> Option<Outcome> {
+        Some(match self.files.get(file) {
+            // SAFETY: `PiecesMut` vouches for each piece, and outlives the call.
+            Some(entry) => unsafe {
+                platform::read_pieces_at(entry.file(), pieces.as_raw(), offset)
+            },
             None => Err(Errno::BADF),
         })
     }

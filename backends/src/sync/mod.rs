@@ -2,12 +2,13 @@
 //!
 //! The simplest backend: no thread and no ring, so nothing is ever under way when a call returns.
 //! By default ([`SyncMode::Immediate`](crate::SyncMode)) a submission is executed before it
-//! returns, straight from the caller's slice. Two exceptions go through the engine's queue and its
+//! returns, straight from the caller's slice. Three exceptions go through the engine's queue and its
 //! blocks instead:
 //!
 //! | what | executed |
 //! |---|---|
 //! | files opened with O_DIRECT, because a caller's slice is aligned by chance only | at once too |
+//! | reads, because their bytes are to stay somewhere | at once too |
 //! | everything, with `SyncMode::UntilFlush`, so that neighbours merge | by the next flush |
 //!
 //! Worked example of the second: 1,000 appends of 128 bytes and a datasync are accepted, each with
@@ -178,6 +179,18 @@ impl StorageIoExt for SyncBackend {
 
     fn file_status(&self, fd: IoFd) -> Result<FileStatus, StorageIoError> {
         self.driver.get()?.registry.status(fd)
+    }
+
+    fn submit_read(&mut self, fd: IoFd, len: usize, offset: u64) -> Result<u64, StorageIoError> {
+        self.driver.get_mut()?.submit_read(fd, len, offset)
+    }
+
+    fn read_bytes(&self, token: u64, skip: usize) -> Result<&[u8], StorageIoError> {
+        self.driver.get()?.registry.engine.read_bytes(token, skip)
+    }
+
+    fn release_read(&mut self, token: u64) -> Result<(), StorageIoError> {
+        self.driver.get_mut()?.registry.engine.release_read(token)
     }
 
     /// Executes what is queued, however long that takes. Files are cut back and closed.

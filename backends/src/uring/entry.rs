@@ -1,8 +1,8 @@
-//! Entries of the submission queue, laid out by hand: [`write`], [`sync`].
+//! Entries of the submission queue, laid out by hand: [`write`], [`read`], [`sync`].
 //!
 //! The builders of the `io-uring` crate zero an entry, set it field by field and copy it. This is
 //! written in one go, where it belongs. It is `struct io_uring_sqe` of linux/io_uring.h (shown in
-//! io_uring_enter(2)), with the unions resolved for writes and syncs; the tests compare every byte
+//! io_uring_enter(2)), with the unions resolved for writes, reads and syncs; the tests compare every byte
 //! with what the builders make.
 //!
 //! # Safety
@@ -10,7 +10,7 @@
 #![allow(unsafe_code)]
 
 use io_uring::{
-    opcode::{Fsync, Write, WriteFixed, Writev},
+    opcode::{Fsync, Read, ReadFixed, Readv, Write, WriteFixed, Writev},
     squeue::Entry,
     types::FsyncFlags,
 };
@@ -18,7 +18,7 @@ use ringzero_core::{Piece, RequestId};
 
 use super::targets::Target;
 
-/// The data of a write.
+/// The data of a write, or the room of a read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'a> {
     /// By address.
@@ -99,6 +99,37 @@ pub(super) fn write(
     .build()
 }
 
+/// Reads `byte_count` bytes from `offset` on into `room`.
+#[inline]
+pub(super) fn read(
+    target: Target,
+    room: Source<'_>,
+    byte_count: u32,
+    offset: u64,
+    id: RequestId,
+) -> Entry {
+    let (opcode, address, count, buffer) = match room {
+        Source::Piece(piece) => (Read::CODE, piece.base as u64, byte_count, 0),
+        Source::Registered(piece, buffer) => {
+            (ReadFixed::CODE, piece.base as u64, byte_count, buffer)
+        }
+        Source::Array(pieces) => (Readv::CODE, pieces.as_ptr() as u64, pieces.len() as u32, 0),
+    };
+    let Target { number, flags, .. } = target;
+    Sqe {
+        opcode,
+        flags: flags.bits(),
+        fd: number,
+        offset,
+        address,
+        count,
+        user_data: id.to_u64(),
+        buffer,
+        ..Sqe::default()
+    }
+    .build()
+}
+
 /// Syncs the data, or everything.
 #[inline]
 pub(super) fn sync(target: Target, extent: FsyncFlags, id: RequestId) -> Entry {
@@ -158,6 +189,27 @@ mod tests {
             let built = Writev::new(Fd(FD), array.as_ptr().cast(), 3);
             let built = built.offset(OFFSET).rw_flags(target.rw_flags);
             let made = write(target, Source::Array(&array), 3 * count, OFFSET, ID);
+            assert_same(made, target, built.build());
+        }
+    }
+
+    #[test]
+    fn every_byte_is_what_the_builders_make_of_a_read() {
+        let (base, byte_count) = (without_provenance(0x7FFF_1234_5678), 0x00FE_DCBA);
+        let piece = Piece { base, byte_count };
+        let array = [piece, piece, piece];
+        let (room, count) = (base.cast_mut(), byte_count as u32);
+        for target in TARGETS {
+            let made = read(target, Source::Piece(&piece), count, OFFSET, ID);
+            let built = Read::new(Fd(FD), room, count).offset(OFFSET);
+            assert_same(made, target, built.build());
+
+            let made = read(target, Source::Registered(&piece, 0xABCD), count, OFFSET, ID);
+            let built = ReadFixed::new(Fd(FD), room, count, 0xABCD).offset(OFFSET);
+            assert_same(made, target, built.build());
+
+            let made = read(target, Source::Array(&array), 3 * count, OFFSET, ID);
+            let built = Readv::new(Fd(FD), array.as_ptr().cast(), 3).offset(OFFSET);
             assert_same(made, target, built.build());
         }
     }

@@ -6,8 +6,9 @@
 //! IORING_OP_FSYNC, promises none between requests.
 //!
 //! # Safety
-//! An entry holds raw addresses. `Executor::write` is handed [`Pieces`], whose bytes, and whose
-//! array if it has several elements, stay where they are until the request is answered; the memory
+//! An entry holds raw addresses. `Executor::write` is handed [`Pieces`], and `Executor::read`
+//! [`PiecesMut`], whose bytes, and whose array if it has several elements, stay where they are until
+//! the request is answered (and are the request's alone if it is a read); the memory
 //! is the engine's, which the driver leaks rather than frees while the kernel holds a request. An
 //! executor is handed to `start` and `proceed` only, never to a submission that is executed inline:
 //! there the pieces are the caller's, and end with the call.
@@ -17,7 +18,9 @@ use io_uring::{
     squeue::{Entry, SubmissionQueue},
     types::FsyncFlags,
 };
-use ringzero_core::{Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind, WriteKind};
+use ringzero_core::{
+    Errno, Executor, FileSlot, Outcome, Piece, Pieces, PiecesMut, RequestId, SyncKind, WriteKind,
+};
 
 use super::{
     entry::{self, Source},
@@ -33,6 +36,18 @@ pub(super) struct UringExecutor<'a> {
 impl<'a> UringExecutor<'a> {
     pub(super) const fn new(queue: SubmissionQueue<'a>, targets: &'a Targets) -> Self {
         Self { queue, targets }
+    }
+
+    /// How an entry names these pieces.
+    #[inline]
+    fn source<'p>(&self, pieces: &'p [Piece]) -> Source<'p> {
+        match pieces {
+            [piece] => match self.targets.buffer_of(piece) {
+                None => Source::Piece(piece),
+                Some(buffer) => Source::Registered(piece, buffer),
+            },
+            array => Source::Array(array),
+        }
     }
 
     /// Queues a request. The engine asks for room first, so the queue is never full here; if it
@@ -73,16 +88,26 @@ impl Executor for UringExecutor<'_> {
             WriteKind::Plain => target,
             WriteKind::Durable => target.durable(),
         };
-        let source = match pieces.as_raw() {
-            [piece] => match self.targets.buffer_of(piece) {
-                None => Source::Piece(piece),
-                Some(buffer) => Source::Registered(piece, buffer),
-            },
-            array => Source::Array(array),
-        };
+        let source = self.source(pieces.as_raw());
         let entry = entry::write(target, source, pieces.byte_count(), offset, id);
         // SAFETY: bytes and array stay until the request is answered (`Executor::write`); layouts
         // of `Piece` and `iovec` agree (asserted in `platform`).
+        unsafe { self.push(&entry) }
+    }
+
+    #[inline]
+    fn read(
+        &mut self,
+        id: RequestId,
+        file: FileSlot,
+        pieces: PiecesMut<'_>,
+        offset: u64,
+    ) -> Option<Outcome> {
+        let Some(target) = self.targets.of(file) else { return Some(Err(Errno::BADF)) };
+        let source = self.source(pieces.as_raw());
+        let entry = entry::read(target, source, pieces.byte_count(), offset, id);
+        // SAFETY: bytes and array stay, the bytes nobody else's, until the request is answered
+        // (`Executor::read`); layouts as above.
         unsafe { self.push(&entry) }
     }
 

@@ -10,7 +10,8 @@ use std::{
 };
 
 use ringzero_core::{
-    Errno, Executor, FileSlot, Outcome, Pieces, RequestId, StorageIoError, SyncKind, WriteKind,
+    Errno, Executor, FileSlot, Outcome, Pieces, PiecesMut, RequestId, StorageIoError, SyncKind,
+    WriteKind,
 };
 
 use super::{
@@ -109,6 +110,17 @@ impl Executor for WorkerExecutor<'_> {
         kind: WriteKind,
     ) -> Option<Outcome> {
         self.push(id, file, Job::write(pieces, offset), kind)
+    }
+
+    #[inline]
+    fn read(
+        &mut self,
+        id: RequestId,
+        file: FileSlot,
+        pieces: PiecesMut<'_>,
+        offset: u64,
+    ) -> Option<Outcome> {
+        self.push(id, file, Job::read(&pieces, offset), WriteKind::Plain)
     }
 
     #[inline]

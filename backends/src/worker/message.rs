@@ -5,14 +5,14 @@
 //!
 //! # Safety
 //! A request is carried out as long as its file is open and its bytes are in place. Who keeps them
-//! so until the answer: the engine for bytes and arrays (`Executor::write`), the files' table for
+//! so until the answer: the engine for bytes and arrays (`Executor::write`, `Executor::read`), the files' table for
 //! descriptors, and the driver for both when a backend ends: it leaks them while a thread may still
 //! carry out a request (`Transport::retire`).
 #![allow(unsafe_code)]
 
 use std::slice;
 
-use ringzero_core::{FileSlot, Outcome, Piece, Pieces, RequestId, SyncKind};
+use ringzero_core::{FileSlot, Outcome, Piece, Pieces, PiecesMut, RequestId, SyncKind};
 
 use crate::platform::{self, Descriptor};
 
@@ -41,6 +41,10 @@ pub(super) enum Job {
     Piece(Piece, u64),
     /// Writes several pieces at an offset: the address of their array, and how many.
     Array(*const Piece, u32, u64),
+    /// Reads into one piece from an offset.
+    ReadPiece(Piece, u64),
+    /// Reads into several pieces from an offset: the address of their array, and how many.
+    ReadArray(*const Piece, u32, u64),
     Sync(SyncKind),
 }
 
@@ -51,6 +55,15 @@ impl Job {
         match pieces.as_raw() {
             [piece] => Self::Piece(*piece, offset),
             array => Self::Array(array.as_ptr(), array.len() as u32, offset),
+        }
+    }
+
+    /// To read into `pieces` from `offset` on.
+    #[inline]
+    pub(super) const fn read(pieces: &PiecesMut<'_>, offset: u64) -> Self {
+        match pieces.as_raw() {
+            [piece] => Self::ReadPiece(*piece, offset),
+            array => Self::ReadArray(array.as_ptr(), array.len() as u32, offset),
         }
     }
 }
@@ -64,8 +77,8 @@ pub(super) struct Request {
     pub(super) job: Job,
 }
 
-// SAFETY: the addresses are of memory that belongs to no thread and is only read, and only while
-// the request is carried out.
+// SAFETY: the addresses are of memory that belongs to no thread, and that only the request touches
+// while it is carried out (or others read, if it is a write).
 unsafe impl Send for Request {}
 
 /// On its way back.
@@ -80,7 +93,8 @@ impl Request {
     /// Does it, and says what the operating system said.
     ///
     /// # Safety
-    /// The file is open and the bytes, and the array, are in place until this returns.
+    /// The file is open and the bytes, and the array, are in place until this returns; those of a
+    /// read are nobody else's.
     pub(super) unsafe fn carry_out(&self) -> Answer {
         let Self { id, file, target, job } = *self;
         let Target { descriptor, rw_flags, .. } = target;
@@ -98,6 +112,16 @@ impl Request {
                 let pieces = unsafe { slice::from_raw_parts(array, count as usize) };
                 // SAFETY: the bytes are in place (the caller's promise).
                 unsafe { platform::write_pieces_at(&open, pieces, offset, rw_flags) }
+            }
+            Job::ReadPiece(piece, offset) => {
+                // SAFETY: the bytes are in place, and nobody else's (the caller's promise).
+                unsafe { platform::read_pieces_at(&open, slice::from_ref(&piece), offset) }
+            }
+            Job::ReadArray(array, count, offset) => {
+                // SAFETY: the array is in place (the caller's promise), of `count` elements.
+                let pieces = unsafe { slice::from_raw_parts(array, count as usize) };
+                // SAFETY: the bytes are in place, and nobody else's (the caller's promise).
+                unsafe { platform::read_pieces_at(&open, pieces, offset) }
             }
         };
         Answer { id, file, outcome }

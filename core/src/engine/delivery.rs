@@ -6,7 +6,9 @@
 use super::{
     Engine,
     file::{AppendGate, Health},
-    operation::{ANNOUNCES_APPEND_FAILURE, ANNOUNCES_FAILURE, HAS_BYTES, Kind, NOTABLE, ORPHAN, Operation},
+    operation::{
+        ANNOUNCES_APPEND_FAILURE, ANNOUNCES_FAILURE, HAS_BYTES, Kind, NOTABLE, ORPHAN, Operation,
+    },
     storage::Storage,
 };
 use crate::{CompletionSink, Errno, IoCompletion, table::completion_queue::BATCH};

@@ -63,8 +63,7 @@ pub(crate) const ORPHAN: u8 = 32;
 /// A read: its delivery does not end it if it succeeded.
 pub(crate) const HAS_BYTES: u8 = 64;
 /// What delivery has to look at.
-pub(crate) const NOTABLE: u8 =
-    ANNOUNCES_FAILURE | ANNOUNCES_APPEND_FAILURE | ORPHAN | HAS_BYTES;
+pub(crate) const NOTABLE: u8 = ANNOUNCES_FAILURE | ANNOUNCES_APPEND_FAILURE | ORPHAN | HAS_BYTES;
 
 /// The record of one operation. Opaque; storage is filled with [`Operation::EMPTY`].
 #[derive(Clone, Copy, Debug)]

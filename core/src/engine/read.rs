@@ -16,7 +16,9 @@
 //! append that fails puts the tail back, and cuts what reads will return ([`Engine::cut_reads`]).
 //!
 //! *Alignment*: on a file with one, whole aligned blocks are read, and the caller is shown the part
-//! that was asked for. An answer that is no multiple of it is the end of the file.
+//! that was asked for. An answer that is no multiple of it is the end of the file. The rest of such
+//! a block may be written meanwhile, by the end of the stream: with the same bytes before the tail
+//! that was (`tail_block`), so what is shown is what was there.
 //!
 //! Worked example, alignment 512, tail 2,000: a read of 1,000 bytes at 1,300 is for 700. It reads
 //! 1,024..2,048 into room for 1,024 bytes; its `offset` is 1,300, its `place` 276 bytes into that

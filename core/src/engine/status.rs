@@ -119,8 +119,9 @@ impl<S: Storage> Engine<S> {
     /// `BadFd`.
     pub fn status(&self, fd: IoFd, now_ns: u64) -> Result<FileStatus, StorageIoError> {
         let file = self.files.records.at(self.known(fd)?);
-        let others =
-            [file.writes, file.syncs, file.reads].into_iter().filter_map(|list| self.oldest_sent(list));
+        let others = [file.writes, file.syncs, file.reads]
+            .into_iter()
+            .filter_map(|list| self.oldest_sent(list));
         let oldest = file.lanes.oldest_sent_ns().into_iter().chain(others).min();
         Ok(FileStatus {
             pending: file.held - file.orphans - file.kept_reads,

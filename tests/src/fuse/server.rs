@@ -151,11 +151,12 @@ impl Filesystem for Server {
         _owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let state = self.shared.state();
-        let file = file_of(ino).and_then(|index| state.files.get(index));
-        let Some(file) = file else { return reply.error(Errno::EISDIR) };
-        let rest = file.bytes.get(offset as usize..).unwrap_or_default();
-        reply.data(&rest[..rest.len().min(size as usize)]);
+        let known = self.shared.state().files.len();
+        let Some(inode) = file_of(ino).filter(|index| *index < known) else {
+            return reply.error(Errno::EISDIR);
+        };
+        let ask = Ask::Read { offset, len: u64::from(size), pieces: 1 };
+        self.shared.take(inode, ask, &[], Reply::Read(reply));
     }
 
     fn write(

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fuser::{ReplyEmpty, ReplyWrite};
+use fuser::{ReplyData, ReplyEmpty, ReplyWrite};
 use ringzero_core::{Errno, Outcome};
 
 use super::log::Event;
@@ -29,6 +29,7 @@ const LARGEST_FILE_BYTES: u64 = 64 << 20;
 pub(crate) enum Reply {
     Write(ReplyWrite),
     Sync(ReplyEmpty),
+    Read(ReplyData),
 }
 
 /// A request that is not answered yet.
@@ -132,7 +133,7 @@ impl State {
         let action = if self.is_stopped { Action::Complete } else { self.choose(inode, ask) };
         let image = match ask {
             Ask::Sync(_) => self.files[inode].bytes.clone(),
-            Ask::Write { .. } => Vec::new(),
+            Ask::Write { .. } | Ask::Read { .. } => Vec::new(),
         };
         let delay = match &mut self.delays {
             Some(delays) => {
@@ -165,8 +166,15 @@ impl State {
     fn answer(&mut self, number: u64) {
         let at = self.waiting.iter().position(|it| it.number == number).expect("it waits");
         let Waiting { inode, ask, data, image, action, reply, .. } = self.waiting.remove(at);
+        let mut read_bytes = Vec::new();
         let outcome = match ask {
             Ask::Write { offset, .. } => self.write(inode, offset, &data, action),
+            Ask::Read { offset, len, .. } => {
+                let read = self.read(inode, (offset, len), action);
+                let outcome = read.as_ref().map(|it| it.len() as u32).map_err(|errno| *errno);
+                read_bytes = read.unwrap_or_default();
+                outcome
+            }
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
                 _ => {
@@ -180,6 +188,8 @@ impl State {
         match (reply, outcome) {
             (Reply::Write(reply), Ok(count)) => reply.written(count),
             (Reply::Sync(reply), Ok(_)) => reply.ok(),
+            (Reply::Read(reply), Ok(_)) => reply.data(&read_bytes),
+            (Reply::Read(reply), Err(errno)) => reply.error(to_fuser(errno)),
             (Reply::Write(reply), Err(errno)) => reply.error(to_fuser(errno)),
             (Reply::Sync(reply), Err(errno)) => reply.error(to_fuser(errno)),
         }
@@ -199,6 +209,12 @@ impl State {
     fn note(&mut self, inode: usize, ask: Ask, outcome: Outcome) {
         let (offset, wanted) = match ask {
             Ask::Write { offset, len, .. } => (Some(offset), len),
+            // What comes at the end of a file is no fault; an error is counted, and noted nowhere:
+            // it is the read's own.
+            Ask::Read { .. } => {
+                self.fault_count += u64::from(outcome.is_err());
+                return;
+            }
             Ask::Sync(_) => (None, 0),
         };
         self.fault_count += u64::from(outcome != Ok(wanted as u32));
@@ -210,6 +226,24 @@ impl State {
         };
         let injected = &mut self.files[inode].injected;
         injected.extend(error.into_iter().flatten().map(|errno| Injected { offset, errno }));
+    }
+
+    fn read(
+        &self,
+        inode: usize,
+        (offset, len): (u64, u64),
+        action: Action,
+    ) -> Result<Vec<u8>, Errno> {
+        let most = match action {
+            Action::Fail(errno) | Action::Torn(_, errno) => return Err(errno),
+            Action::Zero => 0,
+            Action::Complete | Action::Hang => len,
+            Action::Short(count) => count.clamp(1, len),
+        };
+        let bytes = &self.files[inode].bytes;
+        let begin = bytes.len().min(offset as usize);
+        let end = bytes.len().min((offset + most) as usize);
+        Ok(bytes[begin..end].to_vec())
     }
 
     fn write(&mut self, inode: usize, offset: u64, data: &[u8], action: Action) -> Outcome {
