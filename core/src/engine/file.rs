@@ -91,7 +91,7 @@ pub struct OpenFile {
     pub(crate) syncs: List,
     /// Syncs at the front of `syncs` that the OS call in flight serves, or the durable write.
     pub(crate) flying: u32,
-    /// Writes in stage `Again`.
+    /// Writes and reads in stage `Again`.
     pub(crate) again: u32,
     /// The tail when the newest sync was accepted.
     pub(crate) sync_tail: u64,
@@ -117,8 +117,6 @@ pub struct OpenFile {
     pub(crate) read_next: u32,
     /// Reads with the flag `BLOCKED`.
     pub(crate) blocked_reads: u32,
-    /// Reads in stage `Again`.
-    pub(crate) reads_again: u32,
     /// Reads that were delivered and not released, of earlier registrations too.
     pub(crate) kept_reads: u32,
 }
@@ -165,7 +163,6 @@ impl OpenFile {
         reads: List::EMPTY,
         read_next: NIL,
         blocked_reads: 0,
-        reads_again: 0,
         kept_reads: 0,
     };
 

@@ -217,7 +217,7 @@ impl<S: Storage> Engine<S> {
             }
             let file = self.files.records.at_mut(slot);
             (file.write_next, file.read_next) = (NIL, NIL);
-            (file.again, file.reads_again) = (0, 0);
+            file.again = 0;
             (file.blocked, file.blocked_reads) = (0, 0);
             file.flying = 0;
             file.lanes = OpenFile::EMPTY.lanes;

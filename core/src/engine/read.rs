@@ -215,14 +215,14 @@ impl<S: Storage> Engine<S> {
     #[cold]
     pub(super) fn resend_reads<E: Executor>(&mut self, slot: u32, executor: &mut E) {
         let mut index = self.files.records.at(slot).reads.head;
-        while index != NIL && self.files.records.at(slot).reads_again > 0 {
+        while index != NIL && self.files.records.at(slot).again > 0 {
             let read = self.operations.records.at(index);
             let next = read.links.next;
             if read.stage == Stage::Again {
                 if executor.room() == 0 {
                     return self.mark_urgent(slot);
                 }
-                self.files.records.at_mut(slot).reads_again -= 1;
+                self.files.records.at_mut(slot).again -= 1;
                 self.send_read(slot, index, executor);
             }
             index = next;
@@ -287,7 +287,7 @@ impl<S: Storage> Engine<S> {
             Verdict::Failed(errno) => return self.finish(index, Err(errno)),
         }
         self.operations.records.at_mut(index).stage = Stage::Again;
-        self.files.records.at_mut(slot).reads_again += 1;
+        self.files.records.at_mut(slot).again += 1;
         self.mark_urgent(slot);
     }
 

@@ -89,12 +89,8 @@ impl<S: Storage> Engine<S> {
             let slot = u32::from(slot);
             let file = self.files.records.at_mut(slot);
             file.is_urgent = false;
-            let is_reading_again = file.reads_again > 0;
             if file.again > 0 {
                 self.resend(slot, executor);
-            }
-            if is_reading_again {
-                self.resend_reads(slot, executor);
             }
             self.resend_lane(slot, executor);
             self.start_syncs(slot, executor);
@@ -103,9 +99,15 @@ impl<S: Storage> Engine<S> {
         (self.stats.kernel_requests() - before) as usize
     }
 
-    /// Sends the writes that go out again, each request once.
+    /// Sends what goes out again, each request once.
     #[cold]
+    #[inline(never)]
     fn resend<E: Executor>(&mut self, slot: u32, executor: &mut E) {
+        self.resend_writes(slot, executor);
+        self.resend_reads(slot, executor);
+    }
+
+    fn resend_writes<E: Executor>(&mut self, slot: u32, executor: &mut E) {
         let file = self.files.records.at(slot);
         let mut budget = file.again;
         let mut index = file.writes.head;

@@ -143,7 +143,9 @@ impl<S: Storage> Engine<S> {
         if self.files.records.at(slot).is_fused() {
             return;
         }
-        self.unblock_oldest(slot, executor);
+        if self.files.records.at(slot).blocked > 0 {
+            self.unblock_oldest(slot, executor);
+        }
         let file = self.files.records.at_mut(slot);
         let mut index = file.write_next;
         if index == NIL {
@@ -190,12 +192,9 @@ impl<S: Storage> Engine<S> {
     }
 
     /// A write that had to wait may run once everything accepted before it has ended.
-    #[inline]
+    #[inline(never)]
     fn unblock_oldest<E: Executor>(&mut self, slot: u32, executor: &mut E) {
         let file = self.files.records.at(slot);
-        if file.blocked == 0 {
-            return;
-        }
         let index = file.writes.head;
         if index == NIL {
             return;
