@@ -49,6 +49,8 @@ fn on<S: Storage, E: Executor>(
         submit(unknown(engine), fd);
         start_and_complete(unknown(engine), executor);
         deliver(unknown(engine), sink);
+        let _ = black_box(unknown(engine).read_bytes(black_box(4), black_box(1)));
+        let _ = black_box(unknown(engine).release_read(black_box(4)));
         execute_inline(unknown(engine), fd, executor);
         ask(unknown(engine), fd);
         let _ = black_box(unknown(engine).resume_append(black_box(fd)));
@@ -70,6 +72,7 @@ fn submit<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     let _ = black_box(unknown(engine).submit_write(black_box(fd), data(), black_box(7)));
     let _ = black_box(unknown(engine).submit_append(black_box(fd), data()));
     let _ = black_box(unknown(engine).submit_datasync(black_box(fd)));
+    let _ = black_box(unknown(engine).submit_read(black_box(fd), black_box(7), black_box(3)));
 }
 
 fn execute_inline<S: Storage, E: Executor>(engine: &mut Engine<S>, fd: IoFd, executor: &mut E) {

@@ -103,25 +103,56 @@ pub(crate) fn keep_position_flags() -> i32 {
 /// `generic_write_sync` behind each buffered write. Overlayfs may lie on anything.
 pub(crate) fn durable_write_flags(file: &File) -> i32 {
     static HAS_FLAG: OnceLock<bool> = OnceLock::new();
-    const HEED_IT: [libc::__fsword_t; 5] = [
-        libc::EXT4_SUPER_MAGIC,
-        libc::XFS_SUPER_MAGIC,
-        libc::BTRFS_SUPER_MAGIC,
-        libc::F2FS_SUPER_MAGIC,
-        // Nothing there outlives the power, so there is nothing to heed.
-        libc::TMPFS_MAGIC,
-    ];
+    let is_heeded = file_system(file).is_some_and(|it| KNOWN.contains(&it))
+        && *HAS_FLAG.get_or_init(|| has_write_flags(libc::RWF_DSYNC));
+    if is_heeded { libc::RWF_DSYNC } else { 0 }
+}
+
+/// File systems of which it is known how they do what they are asked.
+const KNOWN: [libc::__fsword_t; 5] = [
+    libc::EXT4_SUPER_MAGIC,
+    libc::XFS_SUPER_MAGIC,
+    libc::BTRFS_SUPER_MAGIC,
+    libc::F2FS_SUPER_MAGIC,
+    // Nothing there outlives the power, so there is nothing to heed.
+    libc::TMPFS_MAGIC,
+];
+
+/// Which file system a file is on: fstatfs(2).
+fn file_system(file: &File) -> Option<libc::__fsword_t> {
     let mut about = MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: the descriptor is open, and `about` has room for the answer.
     let result = unsafe { libc::fstatfs(file.as_raw_fd(), about.as_mut_ptr()) };
     if result != 0 {
-        return 0;
+        return None;
     }
     // SAFETY: the call succeeded, so it has filled `about` in.
-    let file_system = unsafe { about.assume_init() }.f_type;
-    let is_heeded = HEED_IT.contains(&file_system)
-        && *HAS_FLAG.get_or_init(|| has_write_flags(libc::RWF_DSYNC));
-    if is_heeded { libc::RWF_DSYNC } else { 0 }
+    Some(unsafe { about.assume_init() }.f_type)
+}
+
+/// How io_uring may be asked to read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Inside io_uring_enter(2) if the bytes are there, by itself otherwise.
+    Inside,
+    /// By a kernel worker, in case it waits.
+    Apart,
+    /// Not at all.
+    Refused,
+}
+
+/// How io_uring may be asked to read a regular file.
+///
+/// Not on FUSE: after a short answer in the middle of a file the kernel goes on by itself, in
+/// io_uring_enter(2) and in a worker alike, and where the server is asked without a cache it reads
+/// the *same* bytes again, behind the first ones, and reports success (met on 6.18). read(2) has no
+/// such fault.
+pub(crate) fn reading(file: &File) -> Reading {
+    match file_system(file) {
+        Some(libc::FUSE_SUPER_MAGIC) => Reading::Refused,
+        Some(known) if KNOWN.contains(&known) => Reading::Inside,
+        _ => Reading::Apart,
+    }
 }
 
 /// Whether the kernel takes a write with these flags, and libc does not cut offsets off there.

@@ -36,7 +36,7 @@ pub(crate) use by_piece::{
 pub(crate) use direct::{alignment, read_lead};
 // Only a ring asks.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) use linux::ask_whether_ready;
+pub(crate) use linux::{Reading, ask_whether_ready, reading};
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     durable_write_flags, fork_word, keep_position_flags, memory_bytes, memory_file, now_ns,

@@ -158,7 +158,7 @@ mod tests {
     const TARGETS: [Target; 2] = [target(Flags::empty(), 0), target(Flags::FIXED_FILE, RW_FLAGS)];
 
     const fn target(flags: Flags, rw_flags: i32) -> Target {
-        Target { number: FD, flags, rw_flags, durable: None }
+        Target { number: FD, flags, rw_flags, reading: None, durable: None }
     }
 
     fn bytes(entry: Entry) -> [u8; 64] {

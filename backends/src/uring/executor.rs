@@ -104,6 +104,7 @@ impl Executor for UringExecutor<'_> {
         offset: u64,
     ) -> Option<Outcome> {
         let Some(target) = self.targets.of(file) else { return Some(Err(Errno::BADF)) };
+        let Some(target) = target.reading() else { return Some(Err(Errno::OPNOTSUPP)) };
         let source = self.source(pieces.as_raw());
         let entry = entry::read(target, source, pieces.byte_count(), offset, id);
         // SAFETY: bytes and array stay, the bytes nobody else's, until the request is answered

@@ -19,7 +19,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use io_uring::{Submitter, squeue::Flags};
 use ringzero_core::{Errno, FileSlot, Piece, StableMemory};
 
-use crate::{error::errno_of, files::Entry};
+use crate::{error::errno_of, files::Entry, platform::Reading};
 
 /// The largest buffer that can be registered: io_uring_register(2), IORING_REGISTER_BUFFERS.
 const BUFFER_BYTES: usize = 1 << 30;
@@ -33,11 +33,19 @@ pub(super) struct Target {
     pub(super) flags: Flags,
     /// Flags of pwritev2(2) for its writes.
     pub(super) rw_flags: i32,
+    /// What a read has besides in the entry's flags; `None` if it is refused.
+    pub(super) reading: Option<Flags>,
     /// What a durable write has besides in the entry's flags; `None` if it takes none.
     pub(super) durable: Option<Flags>,
 }
 
 impl Target {
+    /// The same for a read, unless it is refused.
+    #[inline]
+    pub(super) fn reading(self) -> Option<Self> {
+        Some(Self { flags: self.flags | self.reading?, ..self })
+    }
+
     /// The same for a durable write.
     #[inline]
     pub(super) fn durable(self) -> Self {
@@ -137,8 +145,13 @@ impl Targets {
             // file of XFS stays in io_uring_enter(2) for the whole sync.
             Flags::ASYNC
         });
+        let reading = match entry.reading() {
+            Reading::Inside => Some(Flags::empty()),
+            Reading::Apart => Some(Flags::ASYNC),
+            Reading::Refused => None,
+        };
         let (number, rw_flags) = (descriptor, entry.rw_flags());
-        let by_descriptor = Target { number, flags: Flags::empty(), rw_flags, durable };
+        let by_descriptor = Target { number, flags: Flags::empty(), rw_flags, reading, durable };
         *target = Some(by_descriptor);
         if !self.has_slots {
             return None;
@@ -213,7 +226,8 @@ mod tests {
     fn a_durable_write_goes_to_a_kernel_worker() {
         // IOSQE_ASYNC is bit 4 of an entry's flags, RWF_DSYNC bit 1 of pwritev2(2)'s.
         let durable = Some(Flags::ASYNC);
-        let plain = Target { number: 3, flags: Flags::FIXED_FILE, rw_flags: 32, durable };
+        let plain =
+            Target { number: 3, flags: Flags::FIXED_FILE, rw_flags: 32, reading: None, durable };
         let Target { number, flags, rw_flags, .. } = plain.durable();
         let expected = (3, Flags::FIXED_FILE.bits() | 1 << 4, 34);
         assert_eq!((number, flags.bits(), rw_flags), expected);

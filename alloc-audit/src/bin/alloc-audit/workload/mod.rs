@@ -12,6 +12,7 @@ mod full_device;
 mod full_disk;
 mod moves;
 mod questions;
+mod reads;
 mod refusals;
 mod sinks;
 mod syncs;
@@ -29,10 +30,11 @@ pub(crate) struct Workload {
 }
 
 /// Every workload but the control.
-pub(crate) fn all() -> [Workload; 12] {
+pub(crate) fn all() -> [Workload; 13] {
     [
         Workload { name: "writes", run: writes::run },
         Workload { name: "appends", run: appends::run },
+        Workload { name: "reads", run: reads::run },
         Workload { name: "datasyncs", run: syncs::run },
         Workload { name: "waits", run: waits::run },
         Workload { name: "sinks", run: sinks::run },
