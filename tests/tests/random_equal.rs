@@ -22,8 +22,13 @@ const CALLS_PER_SCRIPT: u64 = 2_500;
 /// What a caller sees of one call, once everything is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
-    Completed { result: i32, tail: u64 },
+    Completed {
+        result: i32,
+        tail: u64,
+    },
     Refused(StorageIoError),
+    /// A sum over the bytes, and how many.
+    Read(u64, usize),
     Resumed(Result<u64, StorageIoError>),
     Closed,
 }
@@ -73,6 +78,19 @@ impl<F: Fixture> Player<F> {
         self.calls.push(call);
     }
 
+    /// Reads what was accepted a moment ago, much of it under way.
+    fn read(&mut self, fd: IoFd, len: usize, offset: u64) {
+        let seen = match self.session.retry(|s| s.read(fd, len, offset)) {
+            Err(error) => Seen::Refused(error),
+            Ok(token) => {
+                let bytes = self.session.bytes_of(token);
+                let add = |sum: u64, byte: &u8| sum.rotate_left(5) ^ u64::from(*byte);
+                Seen::Read(bytes.iter().fold(0, add), bytes.len())
+            }
+        };
+        self.calls.push(Call::Over(seen));
+    }
+
     fn step(&mut self, id: u64) {
         let which = self.random.below(FILES as u64) as usize;
         let fd = self.open[which];
@@ -115,8 +133,12 @@ impl<F: Fixture> Player<F> {
                 let answer = self.session.io.resume_append(fd);
                 self.calls.push(Call::Over(Seen::Resumed(answer)));
             }
-            960..990 => {
+            960..980 => {
                 self.session.poll();
+            }
+            980..990 => {
+                let tail = self.session.io.tail(fd).expect("known").min(60_000);
+                self.read(fd, len, place % (tail + 100));
             }
             _ => {
                 self.session.io.deregister_fd(fd).expect("closed");
@@ -198,11 +220,13 @@ fn a_million_random_operations_without_faults_are_the_same_on_every_backend() {
     let wanted = number_from_env("RINGZERO_OPERATIONS", 1_000_000);
     let mut seed = first;
     let mut done = 0;
-    let mut errors = 0;
+    let (mut errors, mut reads) = (0, 0);
     while done < wanted {
         let expected = play::<Scripted<false>>(seed).expect("runs everywhere");
         let is_refused = |seen: &&Seen| matches!(seen, Seen::Refused(StorageIoError::Io(_)));
         errors += expected.seen.iter().filter(is_refused).count();
+        let is_read = |seen: &&Seen| matches!(seen, Seen::Read(_, 1..));
+        reads += expected.seen.iter().filter(is_read).count();
         let good = |seen: &&Seen| matches!(seen, Seen::Completed { result, .. } if *result >= 0);
         assert!(expected.seen.iter().filter(good).count() as u64 * 2 > CALLS_PER_SCRIPT);
         let is_bad = |seen: &Seen| matches!(seen, Seen::Completed { result, .. } if *result < 0);
@@ -220,6 +244,7 @@ fn a_million_random_operations_without_faults_are_the_same_on_every_backend() {
         done += compare::<Real<UringFixed>>(seed, &expected);
         seed += 1;
     }
-    println!("RINGZERO_SEED={first:#x}: {} scripts, {done} calls", seed - first);
+    println!("RINGZERO_SEED={first:#x}: {} scripts, {done} calls, {reads} reads", seed - first);
+    assert!(reads > 0, "control: bytes were read");
     assert!(errors > 0, "control: some calls were refused");
 }

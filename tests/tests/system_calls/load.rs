@@ -65,6 +65,8 @@ pub(crate) struct Load<F: Fixture> {
     data: Vec<u8>,
     random: Random,
     disk_syncs: u64,
+    /// A read that was not released.
+    reading: Option<u64>,
     /// Accepted by the files where everything fails.
     doomed: u64,
     _folders: [F; 2],
@@ -94,7 +96,17 @@ impl<F: Fixture<File = File>> Load<F> {
         let files = Files { log, data, disk, segment, full, broken, closed };
         let data = vec![0xA5; io.max_write() + 1];
         let (random, tally) = (Random::new(0xCA11), Tally::default());
-        Ok(Self { io, tally, files, data, random, disk_syncs: 0, doomed: 0, _folders: folders })
+        Ok(Self {
+            io,
+            tally,
+            files,
+            data,
+            random,
+            disk_syncs: 0,
+            reading: None,
+            doomed: 0,
+            _folders: folders,
+        })
     }
 
     /// Submits until `count` were accepted and `is_enough`, with flushes, polls and questions in
@@ -139,7 +151,7 @@ impl<F: Fixture<File = File>> Load<F> {
         let (io, files) = (&mut self.io, &self.files);
         let some = &self.data[..self.random.below(700) as usize];
         let offset = self.random.below(1 << 16);
-        match self.random.below(28) {
+        match self.random.below(30) {
             0..=9 => io.submit_append(files.log, some),
             10..=17 => io.submit_write(files.data, some, offset),
             18 => io.submit_datasync(files.log),
@@ -153,8 +165,24 @@ impl<F: Fixture<File = File>> Load<F> {
             24 => io.submit_append(files.closed, some),
             25 => io.submit_write(files.data, &self.data, 0),
             26 => io.submit_write(files.data, some, u64::MAX),
+            27..=28 => self.read(),
             _ => io.submit_append(files.log, &[]),
         }
+    }
+
+    /// Looks at the last read and releases it, and submits the next.
+    fn read(&mut self) -> Result<u64, StorageIoError> {
+        if let Some(token) = self.reading {
+            // It may be under way still.
+            if self.io.read_bytes(token, 0).is_err() {
+                return Err(StorageIoError::QueueFull);
+            }
+            self.tally.strange += u64::from(self.io.release_read(token).is_err());
+            self.reading = None;
+        }
+        let answer = self.io.submit_read(self.files.data, 500, self.random.below(1 << 16));
+        self.reading = answer.ok();
+        answer
     }
 
     fn submit_doomed(&mut self) -> Result<u64, StorageIoError> {

@@ -8,7 +8,7 @@
 //! | ", thread-bound | also io_uring_register, to enable the ring: in the first call, never again |
 //! | ", SQPOLL | io_uring_enter with min_complete 0 and IORING_ENTER_SQ_WAKEUP |
 //! | worker | futex, to wake one thread of this process; none while that thread is busy |
-//! | sync | pwrite64, pwritev2, fdatasync, fsync: it executes inside the call |
+//! | sync | pwrite64, pwritev2, preadv, fdatasync, fsync: it executes inside the call |
 //! | ", until flush | also pwritev, for what is in several blocks |
 //!
 //! clock_gettime(2) is read without a call (vdso(7)); where it were one, these tests would say so.
@@ -67,7 +67,8 @@ fn allowed(name: &str) -> Allowed {
     let never_waits = || argument(2, WHOLE, 0);
     let enter = |rule| (libc::SYS_io_uring_enter, vec![rule]);
     let any = |writes: &[libc::c_long]| {
-        let calls = [writes, &[libc::SYS_fdatasync, libc::SYS_fsync]].concat();
+        let others = [libc::SYS_preadv, libc::SYS_fdatasync, libc::SYS_fsync];
+        let calls = [writes, &others].concat();
         calls.into_iter().map(|number| (number, vec![])).collect()
     };
     match name {
