@@ -29,6 +29,8 @@ pub enum Of {
     Writes,
     /// Data-syncs.
     Syncs,
+    /// Alterations.
+    Alterations,
     /// The write whose request begins at this offset.
     WriteAt(u64),
 }
@@ -60,7 +62,9 @@ impl Rule {
     pub(crate) fn matches(&self, file: &str, ask: Ask) -> bool {
         self.file == file
             && match (self.of, ask) {
-                (Of::Writes, Ask::Write { .. }) | (Of::Syncs, Ask::Sync(_)) => true,
+                (Of::Writes, Ask::Write { .. })
+                | (Of::Syncs, Ask::Sync(_))
+                | (Of::Alterations, Ask::Alter(_)) => true,
                 (Of::WriteAt(at), Ask::Write { offset, .. }) => at == offset,
                 _ => false,
             }
@@ -114,6 +118,12 @@ impl Rough {
 
     pub(crate) fn choose(&mut self, ask: Ask) -> Action {
         let choices = &mut self.choices;
+        if let Ask::Alter(_) = ask {
+            let errnos = [Errno::INTR, Errno::AGAIN, Errno::CANCELED];
+            let is_refused = choices.chance(self.retry);
+            let errno = errnos[choices.below(3) as usize];
+            return if is_refused { Action::Fail(errno) } else { Action::Complete };
+        }
         let Ask::Write { len, kind, .. } = ask else {
             if choices.chance(self.sync_lost) {
                 let errnos = [Errno::IO, Errno::NOSPC, Errno::CANCELED, Errno::DQUOT];

@@ -18,7 +18,7 @@
 
 use std::collections::VecDeque;
 
-use ringzero_core::{Errno, Outcome, Piece, WriteKind};
+use ringzero_core::{Alteration, Errno, Outcome, Piece, WriteKind};
 
 use crate::{
     choices::Choices,
@@ -126,15 +126,16 @@ impl State {
                     Ask::Write { offset: o, len: l, .. } => {
                         p.inode == inode && p.owner == owner && o < offset + len && offset < o + l
                     }
-                    Ask::Sync(_) => false,
+                    Ask::Sync(_) | Ask::Alter(_) => false,
                 });
                 if let Some(hit) = hit {
                     let text = format!("write {offset}+{len} beside overlapping {:?}", hit.ask);
                     self.violation(text);
                 }
             }
-            Ask::Sync(_) => {}
+            Ask::Sync(_) | Ask::Alter(_) => {}
         }
+        self.check_alterations(owner, inode, ask);
         if self.pending.iter().any(|p| p.owner == owner && p.id == id) {
             self.violation(format!("two requests in flight with id {id:#x}"));
         }
@@ -144,6 +145,7 @@ impl State {
         }
         let image = match ask {
             Ask::Sync(_) => self.files[inode].bytes.clone(),
+            Ask::Alter(_) => Vec::new(),
             Ask::Write { offset, .. } => {
                 let mask = self.files[inode].alignment as usize - 1;
                 let bits = |all, piece: &Piece| all | piece.base.addr() | piece.byte_count;
@@ -216,6 +218,10 @@ impl State {
                 self.settle_durably((inode, kind), (offset, len), outcome);
                 outcome
             }
+            Ask::Alter(what) => match action {
+                Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
+                _ => self.alter(inode, what),
+            },
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
                 _ => {
@@ -225,6 +231,8 @@ impl State {
             },
         };
         let error = match (ask, outcome) {
+            // It fails nothing.
+            (Ask::Alter(_), _) => Ok(0),
             // No progress is an error too.
             (Ask::Write { .. }, Ok(0)) => Err(Errno::IO),
             // The file takes no durable write: nothing happened to it.
@@ -235,7 +243,7 @@ impl State {
             let file = &mut self.files[inode];
             let offset = match ask {
                 Ask::Write { offset, .. } => Some(offset),
-                Ask::Sync(_) => None,
+                Ask::Sync(_) | Ask::Alter(_) => None,
             };
             file.injected.push(Injected { offset, errno });
             file.is_failed |= offset.is_none() || !is_retried(errno) && !errno.keeps_file_usable();
@@ -247,6 +255,42 @@ impl State {
             self.log.push(Event::Ended { number, outcome });
         }
         (id, outcome)
+    }
+
+    /// Nothing is under way beside a truncation, a punch or a close, and no durable write beside any
+    /// alteration; nothing follows a close.
+    fn check_alterations(&mut self, owner: u64, inode: usize, ask: Ask) {
+        let is_alone = |ask: Ask| match ask {
+            Ask::Alter(what) => !matches!(what, Alteration::Allocate { .. }),
+            Ask::Write { .. } | Ask::Sync(_) => false,
+        };
+        let is_durable = |ask| matches!(ask, Ask::Write { kind: WriteKind::Durable, .. });
+        let is_altering = |ask| matches!(ask, Ask::Alter(_));
+        let others = self.pending.iter().filter(|p| p.owner == owner && p.inode == inode);
+        let mut others = others.map(|p| p.ask);
+        let hit = others.find(|other| {
+            is_alone(ask)
+                || is_alone(*other)
+                || is_altering(ask) && (is_altering(*other) || is_durable(*other))
+                || is_altering(*other) && is_durable(ask)
+        });
+        if let Some(hit) = hit {
+            self.violation(format!("{ask:?} beside {hit:?}"));
+        }
+    }
+
+    fn alter(&mut self, inode: usize, what: Alteration) -> Outcome {
+        let bytes = &mut self.files[inode].bytes;
+        match what {
+            Alteration::Truncate { len } if len > LARGEST_FILE_BYTES => return Err(Errno::FBIG),
+            Alteration::Truncate { len } => bytes.resize(len as usize, 0),
+            Alteration::Punch { offset, len } => {
+                let (begin, size) = ((offset as usize).min(bytes.len()), bytes.len());
+                bytes[begin..(begin + len as usize).min(size)].fill(0);
+            }
+            Alteration::Allocate { .. } | Alteration::Close => {}
+        }
+        Ok(0)
     }
 
     /// What the end of a write says about what is durable, and about an answer that was in doubt.

@@ -65,6 +65,8 @@ pub(crate) fn inspect(file: &File) -> Result<Inspection, Errno> {
         Kind::Regular
     } else if file_type.is_block_device() || file_type.is_char_device() && has_positions(file) {
         Kind::Device
+    } else if file_type.is_dir() {
+        Kind::Directory
     } else {
         Kind::Other
     };
@@ -75,7 +77,7 @@ pub(crate) fn inspect(file: &File) -> Result<Inspection, Errno> {
             inode: u64::from(file_type.is_block_device()),
             kind,
         },
-        Kind::Regular | Kind::Other => {
+        Kind::Regular | Kind::Directory | Kind::Other => {
             Identity { device: metadata.dev(), inode: metadata.ino(), kind }
         }
     };
@@ -134,6 +136,11 @@ pub(crate) struct Descriptor(RawFd);
 impl Descriptor {
     pub(crate) fn of(file: &File) -> Self {
         Self(file.as_raw_fd())
+    }
+
+    /// Its number. Only a ring asks.
+    pub(crate) const fn number(self) -> RawFd {
+        self.0
     }
 
     /// The file, for the length of a call.

@@ -1,10 +1,13 @@
 //! [`SyncExecutor`]: carries a request out with one system call, and answers before it returns.
 //!
 //! # Safety
-//! The pieces of a request are readable for as long as its `Pieces` lives.
+//! The pieces of a request are readable for as long as its `Pieces` lives. A file that was closed is
+//! forgotten by its table.
 #![allow(unsafe_code)]
 
-use ringzero_core::{Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind, WriteKind};
+use ringzero_core::{
+    Alteration, Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind, WriteKind,
+};
 
 use crate::{files::Files, platform};
 
@@ -50,6 +53,15 @@ impl Executor for SyncExecutor<'_> {
     fn sync(&mut self, _id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
         Some(match self.files.get(file) {
             Some(entry) => platform::sync(entry.file(), kind),
+            None => Err(Errno::BADF),
+        })
+    }
+
+    fn alter(&mut self, _id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+        Some(match self.files.get(file) {
+            // SAFETY: the engine hands out nothing behind a close, and says that the file was
+            // closed, so that it is forgotten (`Registry::release`).
+            Some(entry) => unsafe { platform::alter(entry.file(), what) },
             None => Err(Errno::BADF),
         })
     }

@@ -17,12 +17,15 @@ use io_uring::{
     squeue::{Entry, SubmissionQueue},
     types::FsyncFlags,
 };
-use ringzero_core::{Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind, WriteKind};
+use ringzero_core::{
+    Alteration, Errno, Executor, FileSlot, Outcome, Pieces, RequestId, SyncKind, WriteKind,
+};
 
 use super::{
     entry::{self, Source},
     targets::Targets,
 };
+use crate::platform;
 
 /// Fills the submission queue for the length of one call of the engine.
 pub(super) struct UringExecutor<'a> {
@@ -95,5 +98,26 @@ impl Executor for UringExecutor<'_> {
         };
         // SAFETY: the entry points to nothing.
         unsafe { self.push(&entry::sync(target, extent, id)) }
+    }
+
+    /// What the ring cannot do is done here and now (`abilities`).
+    fn alter(&mut self, id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+        let (Some(target), Some(descriptor)) =
+            (self.targets.of(file), self.targets.descriptor_of(file))
+        else {
+            return Some(Err(Errno::BADF));
+        };
+        if what == Alteration::Close {
+            self.targets.vacate(file);
+        }
+        if self.targets.abilities.has(what) {
+            // SAFETY: the entry points to nothing.
+            return unsafe { self.push(&entry::alteration(target, descriptor, what, id)) };
+        }
+        // SAFETY: the files' table keeps the file open.
+        let open = unsafe { descriptor.file() };
+        // SAFETY: nothing of the file follows a close, and its table forgets it
+        // (`Registry::release`).
+        Some(unsafe { platform::alter(&open, what) })
     }
 }

@@ -10,7 +10,8 @@ use std::{
 };
 
 use ringzero_core::{
-    Errno, Executor, FileSlot, Outcome, Pieces, RequestId, StorageIoError, SyncKind, WriteKind,
+    Alteration, Errno, Executor, FileSlot, Outcome, Pieces, RequestId, StorageIoError, SyncKind,
+    WriteKind,
 };
 
 use super::{
@@ -114,6 +115,10 @@ impl Executor for WorkerExecutor<'_> {
     #[inline]
     fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
         self.push(id, file, Job::Sync(kind), WriteKind::Plain)
+    }
+
+    fn alter(&mut self, id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+        self.push(id, file, Job::Alter(what), WriteKind::Plain)
     }
 }
 

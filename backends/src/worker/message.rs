@@ -7,12 +7,13 @@
 //! A request is carried out as long as its file is open and its bytes are in place. Who keeps them
 //! so until the answer: the engine for bytes and arrays (`Executor::write`), the files' table for
 //! descriptors, and the driver for both when a backend ends: it leaks them while a thread may still
-//! carry out a request (`Transport::retire`).
+//! carry out a request (`Transport::retire`). After a close the engine hands out nothing of the file
+//! and says so, and the files' table forgets it (`Registry::release`).
 #![allow(unsafe_code)]
 
 use std::slice;
 
-use ringzero_core::{FileSlot, Outcome, Piece, Pieces, RequestId, SyncKind};
+use ringzero_core::{Alteration, FileSlot, Outcome, Piece, Pieces, RequestId, SyncKind};
 
 use crate::platform::{self, Descriptor};
 
@@ -42,6 +43,7 @@ pub(super) enum Job {
     /// Writes several pieces at an offset: the address of their array, and how many.
     Array(*const Piece, u32, u64),
     Sync(SyncKind),
+    Alter(Alteration),
 }
 
 impl Job {
@@ -80,7 +82,8 @@ impl Request {
     /// Does it, and says what the operating system said.
     ///
     /// # Safety
-    /// The file is open and the bytes, and the array, are in place until this returns.
+    /// The file is open and the bytes, and the array, are in place until this returns. After a close
+    /// nobody uses the file, and its table forgets it.
     pub(super) unsafe fn carry_out(&self) -> Answer {
         let Self { id, file, target, job } = *self;
         let Target { descriptor, rw_flags, .. } = target;
@@ -88,6 +91,9 @@ impl Request {
         let open = unsafe { descriptor.file() };
         let outcome = match job {
             Job::Sync(kind) => platform::sync(&open, kind),
+            // SAFETY: nothing of the file follows a close, and its table forgets it (the caller's
+            // promise).
+            Job::Alter(what) => unsafe { platform::alter(&open, what) },
             Job::Piece(piece, offset) => {
                 let pieces = slice::from_ref(&piece);
                 // SAFETY: the bytes are in place (the caller's promise).

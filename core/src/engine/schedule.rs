@@ -1,14 +1,15 @@
 //! Which file goes next; and answers → the kind of operation they belong to.
 //!
 //! Two queues of files, each file at most once in each: *ready* ones have something to start,
-//! *urgent* ones something to continue (a rest to send again, a sync whose barrier may be open).
+//! *urgent* ones something to continue (a rest to send again, a sync or an alteration whose barrier
+//! may be open).
 //! A new group of writes and appends starts at [`Engine::start`] only; what is urgent goes at once.
 
 use super::{
     Engine,
     executor::{Executor, Outcome},
     failure::mark,
-    operation::{BLOCKED, Kind, Operation, Stage},
+    operation::{BLOCKED, FULL, Kind, Operation, Stage},
     order,
     storage::Storage,
 };
@@ -93,6 +94,9 @@ impl<S: Storage> Engine<S> {
             }
             self.resend_lane(slot, executor);
             self.start_syncs(slot, executor);
+            if self.files.records.at(slot).altering != NIL {
+                self.start_alteration(slot, executor);
+            }
         }
         self.stats.in_flight_peak = self.stats.in_flight_peak.max(self.in_flight);
         (self.stats.kernel_requests() - before) as usize
@@ -167,10 +171,10 @@ impl<S: Storage> Engine<S> {
         let (slot, kind) = (u32::from(operation.file), operation.kind);
         self.in_flight -= 1;
         // Appends never lead a request: those of a stream have ids of their own.
-        if kind == Kind::Sync {
-            self.sync_answered(slot, outcome);
-        } else {
-            self.write_answered(slot, leader, outcome);
+        match kind {
+            Kind::Sync => self.sync_answered(slot, outcome),
+            Kind::Alter => self.alteration_answered(slot, leader, outcome),
+            Kind::Write | Kind::Append => self.write_answered(slot, leader, outcome),
         }
     }
 
@@ -204,13 +208,16 @@ impl<S: Storage> Engine<S> {
                 }
             }
             Kind::Append => file.appends.remove(records, index),
-            Kind::Sync => file.syncs.remove(records, index),
+            Kind::Sync | Kind::Alter => {
+                file.syncs.remove(records, index);
+                file.durable_obstacles -= u32::from(flags & FULL != 0);
+            }
         }
         if place.block != NIL {
             self.blocks.release(&mut file.packing, place, len);
         }
         self.finished.push(&mut self.operations.records, index);
-        if kind == Kind::Sync {
+        if matches!(kind, Kind::Sync | Kind::Alter) {
             return;
         }
         self.something_ended(slot);

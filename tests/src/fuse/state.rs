@@ -132,7 +132,7 @@ impl State {
         let action = if self.is_stopped { Action::Complete } else { self.choose(inode, ask) };
         let image = match ask {
             Ask::Sync(_) => self.files[inode].bytes.clone(),
-            Ask::Write { .. } => Vec::new(),
+            Ask::Write { .. } | Ask::Alter(_) => Vec::new(),
         };
         let delay = match &mut self.delays {
             Some(delays) => {
@@ -167,6 +167,8 @@ impl State {
         let Waiting { inode, ask, data, image, action, reply, .. } = self.waiting.remove(at);
         let outcome = match ask {
             Ask::Write { offset, .. } => self.write(inode, offset, &data, action),
+            // The server asks for none.
+            Ask::Alter(_) => Ok(0),
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
                 _ => {
@@ -199,7 +201,7 @@ impl State {
     fn note(&mut self, inode: usize, ask: Ask, outcome: Outcome) {
         let (offset, wanted) = match ask {
             Ask::Write { offset, len, .. } => (Some(offset), len),
-            Ask::Sync(_) => (None, 0),
+            Ask::Sync(_) | Ask::Alter(_) => (None, 0),
         };
         self.fault_count += u64::from(outcome != Ok(wanted as u32));
         let error = match outcome {

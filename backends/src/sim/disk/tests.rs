@@ -119,7 +119,7 @@ fn a_crash_keeps_drops_and_tears_what_is_not_synced_and_nothing_else() {
 fn a_crash_leaves_any_size_since_the_last_sync() {
     let (disk, _, _) = opened(b"aaaa");
     disk.write(0, 4, &[b'b'; 60]).unwrap();
-    disk.truncate(0, 40);
+    disk.cut_back(0, 40);
     let images = crashes(&disk);
     let sizes: BTreeSet<usize> = images.iter().map(Vec::len).collect();
     assert_eq!((sizes.first(), sizes.last()), (Some(&4), Some(&64)));
