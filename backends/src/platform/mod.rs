@@ -51,13 +51,13 @@ pub(crate) use other_unix::{
 pub(crate) use rename::rename_after_look as rename_to_unused;
 #[cfg(unix)]
 pub(crate) use unix::{
-    Descriptor, inspect, leave_append_mode, map_zeroed, number, sync_directory, unmap,
+    Descriptor, inspect, leave_append_mode, map_zeroed, number, sync_directory, try_lock, unmap,
     with_signals_blocked,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
     Descriptor, fork_word, inspect, keep_position_flags, leave_append_mode, map_zeroed,
-    memory_bytes, memory_file, now_ns, number, sync, sync_directory, unmap, unnamed_file,
+    memory_bytes, memory_file, now_ns, number, sync, sync_directory, try_lock, unmap, unnamed_file,
     with_signals_blocked,
 };
 

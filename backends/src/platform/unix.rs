@@ -129,6 +129,16 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Locks an open file description for itself alone, without waiting: flock(2).
+///
+/// # Errors
+/// EWOULDBLOCK: another one has the lock. Others of the call.
+pub(crate) fn try_lock(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open.
+    let result = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Names an open file to another thread. Does not keep it open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Descriptor(RawFd);

@@ -203,7 +203,7 @@ impl<S: Storage> Engine<S> {
         operation.started_ns = self.now_ns;
         let id = operation.request_id(index);
         file.is_unsynced = true;
-        file.had_full_sync = false;
+        file.was_altered = true;
         self.in_flight += 1;
         self.stats.alter_requests += 1;
         let request = cut.map_or(alteration, |len| Alteration::Truncate { len });

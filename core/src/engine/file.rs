@@ -126,6 +126,8 @@ pub struct OpenFile {
     pub(crate) had_full_sync: bool,
     /// Something was handed over as a plain write, and no data-sync since covers all of that.
     pub(crate) is_unsynced: bool,
+    /// It was altered, or is being altered, and no data-sync that began after that was a full one.
+    pub(crate) was_altered: bool,
     /// The executor has closed it.
     pub(crate) was_closed: bool,
     /// Reasons not to send a durable write: syncs that ask for all metadata, and the alteration,
@@ -174,6 +176,7 @@ impl OpenFile {
         is_fenced: false,
         had_full_sync: false,
         is_unsynced: false,
+        was_altered: false,
         was_closed: false,
         durable_obstacles: 0,
     };

@@ -136,7 +136,8 @@ impl<S: Storage> Engine<S> {
         // With nothing on its way, all that was handed over is in, and the call covers it.
         let is_altering = file.altering != NIL;
         file.is_unsynced &= is_altering || !file.writes.is_empty() || file.lanes.has_request();
-        let is_data = file.had_full_sync && flags & FULL == 0;
+        let is_data = file.had_full_sync && !file.was_altered && flags & FULL == 0;
+        file.was_altered &= is_altering;
         let kind = if is_data { SyncKind::Data } else { SyncKind::Full };
         self.in_flight += 1;
         self.stats.sync_requests += 1;
