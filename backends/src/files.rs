@@ -138,9 +138,10 @@ impl Files {
     ///
     /// # Errors
     /// The file is closed. EINVAL: a pipe, socket or terminal, a directory for another purpose or
-    /// anything else for that one, or a segment that ends before it begins. EBADF: not open for writing. EBUSY: registered already, or still closing.
-    /// Of a file opened with O_DIRECT: EINVAL, what it asks for is not to be had; EBADF, its tail
-    /// is inside a block and it is not open for reading. Others of fstat(2), statx(2) and pread(2).
+    /// anything else for that one, or a segment that ends before it begins. EBADF: not open for
+    /// writing. EBUSY: registered already, or still closing. Of a file opened with O_DIRECT:
+    /// EINVAL, what it asks for is not to be had; EBADF, its tail is inside a block and it is not
+    /// open for reading. Others of fstat(2), statx(2) and pread(2).
     pub(crate) fn admit(&self, file: File, purpose: Purpose) -> Result<Admitted, StorageIoError> {
         let inspection = platform::inspect(&file).map_err(StorageIoError::Io)?;
         let registration = match (inspection.kind, purpose) {

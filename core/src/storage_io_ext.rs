@@ -98,7 +98,8 @@ pub trait StorageIoExt {
     ///
     /// It begins at once, beside whatever is under way. A file has one unfinished alteration at
     /// most; an alteration is what this method and the next three submit. One that fails changes
-    /// nothing, and the file stays usable; one that succeeds is durable after a sync accepted later.
+    /// nothing, and the file stays usable; one that succeeds is durable after a sync accepted
+    /// later.
     ///
     /// # Errors
     /// `QueueFull`: later; an alteration of the file is unfinished, or as for writes. `Io(EFBIG)`:

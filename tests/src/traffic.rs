@@ -257,8 +257,8 @@ impl State {
         (id, outcome)
     }
 
-    /// Nothing is under way beside a truncation, a punch or a close, and no durable write beside any
-    /// alteration; nothing follows a close.
+    /// Nothing is under way beside a truncation, a punch or a close, and no durable write beside
+    /// any alteration; nothing follows a close.
     fn check_alterations(&mut self, owner: u64, inode: usize, ask: Ask) {
         let is_alone = |ask: Ask| match ask {
             Ask::Alter(what) => !matches!(what, Alteration::Allocate { .. }),

@@ -19,8 +19,9 @@ use super::random::Random;
 pub struct SimFaults {
     /// Writes cut short: some bytes are written, and the answer says how many.
     pub short: u16,
-    /// Writes answered EINTR, EAGAIN or ECANCELED, without a byte written; and alterations, which do
-    /// nothing then. The engine sends them again; above some hundred per mille a write may meet it too often in a row, and fails.
+    /// Writes answered EINTR, EAGAIN or ECANCELED, without a byte written; and alterations, which
+    /// do nothing then. The engine sends them again; above some hundred per mille a write may meet
+    /// it too often in a row, and fails.
     pub retried: u16,
     /// Requests that end inside the call that hands them over.
     pub at_once: u16,

@@ -7,8 +7,8 @@
 //! A request is carried out as long as its file is open and its bytes are in place. Who keeps them
 //! so until the answer: the engine for bytes and arrays (`Executor::write`), the files' table for
 //! descriptors, and the driver for both when a backend ends: it leaks them while a thread may still
-//! carry out a request (`Transport::retire`). After a close the engine hands out nothing of the file
-//! and says so, and the files' table forgets it (`Registry::release`).
+//! carry out a request (`Transport::retire`). After a close the engine hands out nothing of the
+//! file and says so, and the files' table forgets it (`Registry::release`).
 #![allow(unsafe_code)]
 
 use std::slice;
@@ -82,8 +82,8 @@ impl Request {
     /// Does it, and says what the operating system said.
     ///
     /// # Safety
-    /// The file is open and the bytes, and the array, are in place until this returns. After a close
-    /// nobody uses the file, and its table forgets it.
+    /// The file is open and the bytes, and the array, are in place until this returns. After a
+    /// close nobody uses the file, and its table forgets it.
     pub(super) unsafe fn carry_out(&self) -> Answer {
         let Self { id, file, target, job } = *self;
         let Target { descriptor, rw_flags, .. } = target;

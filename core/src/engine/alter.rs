@@ -3,11 +3,11 @@
 //! A file has at most one unfinished alteration; another is `QueueFull`. It stands among the syncs,
 //! so it has its place in the order:
 //!
-//! | | begins | writes and appends accepted after it | syncs accepted after it |
+//! | | begins | writes and appends accepted after it | syncs after it |
 //! |---|---|---|---|
-//! | allocate | at once, beside whatever is under way | go on | wait for it |
-//! | truncate, punch | when everything accepted before has ended | are `QueueFull` meanwhile | wait |
-//! | close | the same | there are none: the handle is dead | there are none |
+//! | allocate | at once, beside others | go on | wait for it |
+//! | truncate, punch | when all before it has ended | are `QueueFull` meanwhile | wait for it |
+//! | close | the same | none: the handle is dead | none |
 //!
 //! While one that is alone is unfinished, the file is *gated*: its handle leaves the fast path of
 //! the submissions, as that of a failed file does, and `admission` says *later*. So the fast path
@@ -231,7 +231,8 @@ impl<S: Storage> Engine<S> {
             self.stats.retries += 1;
             return self.mark_urgent(slot);
         }
-        // EINVAL is no answer of close(2): a ring with a polling thread refuses it before Linux 5.12.
+        // EINVAL is no answer of close(2): a ring with a polling thread refuses it before Linux
+        // 5.12.
         let is_left = outcome == Err(Errno::OPNOTSUPP) || is_close && outcome == Err(Errno::INVAL);
         let result = outcome.map(|_| 0).map_err(sync_error);
         if !is_closing {

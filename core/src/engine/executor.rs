@@ -1,8 +1,9 @@
 //! [`Executor`]: what carries requests out. The whole interface between the engine and a driver.
 //!
-//! An executor decides nothing. It is given a write, a sync or an alteration, and either has done it when the call
-//! returns (`Some(outcome)`) or answers later through `Engine::complete` (`None`). It may carry
-//! requests out in any order and all at once: the engine hands out only what may run now.
+//! An executor decides nothing. It is given a write, a sync or an alteration, and either has done
+//! it when the call returns (`Some(outcome)`) or answers later through `Engine::complete` (`None`).
+//! It may carry requests out in any order and all at once: the engine hands out only what may run
+//! now.
 
 use crate::{
     Errno, Pieces,
@@ -66,8 +67,8 @@ pub enum Alteration {
         len: u64,
     },
     /// Closes it: close(2). No request of the file follows. Whatever is answered but EOPNOTSUPP,
-    /// EINVAL, EAGAIN or ECANCELED, the descriptor is gone (close(2), "Dealing with error returns"), and
-    /// `Engine::was_closed` says so.
+    /// EINVAL, EAGAIN or ECANCELED, the descriptor is gone (close(2), "Dealing with error
+    /// returns"), and `Engine::was_closed` says so.
     Close,
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Closing a file takes two steps, because I/O may be on its way: after [`Engine::begin_close`] the
 //! handle is dead and what was accepted goes on; when [`Engine::is_idle`] says so,
-//! [`Engine::finish_close`] frees the slot; the same after [`Engine::submit_close`]. Completions that wait for delivery stay; they keep
-//! operation slots of the file's share until they are polled.
+//! [`Engine::finish_close`] frees the slot; the same after [`Engine::submit_close`]. Completions
+//! that wait for delivery stay; they keep operation slots of the file's share until they are
+//! polled.
 
 use core::ops::Range;
 

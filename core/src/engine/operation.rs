@@ -1,9 +1,10 @@
 //! [`Operation`]: the record of one accepted token, from acceptance to delivery.
 //!
 //! A record is one cache line and is on exactly one list at a time: free; its file's appends,
-//! writes or syncs (where alterations are too); or the completion queue. Writes that leave together form a *run*: consecutive
-//! records of the list, adjacent in the file, whose first one leads the request. Appends leave as
-//! ranges of their file's stream (`lane::Lane`); of theirs, stage, place and run mean nothing.
+//! writes or syncs (where alterations are too); or the completion queue. Writes that leave together
+//! form a *run*: consecutive records of the list, adjacent in the file, whose first one leads the
+//! request. Appends leave as ranges of their file's stream (`lane::Lane`); of theirs, stage, place
+//! and run mean nothing.
 
 use crate::{
     IoCompletion,

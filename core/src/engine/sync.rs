@@ -6,7 +6,8 @@
 //! failure completes with that failure's error, and without an OS call. An alteration has its place
 //! among them: syncs accepted after it wait for it (`alter`).
 //!
-//! A full sync (fsync) is a data-sync that asks for more: the OS call that serves one is a full one.
+//! A full sync (fsync) is a data-sync that asks for more: the OS call that serves one is a full
+//! one.
 //!
 //! Worked example: write 1, sync 2, sync 3, write 4, sync 5. When write 1 has ended, one OS call
 //! serves 2 and 3, with write 4 in flight beside it; 5 waits for 4 and for that call.

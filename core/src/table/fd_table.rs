@@ -7,7 +7,8 @@
 //! stale, failed and closed files by the same one compare.
 //!
 //! States of a slot: free (`known == 0`) → open (`live == known`) ⇄ gated (`live == 0`: failed, or
-//! being altered) → closing (handle dead: `known == CLOSING`, the slot waits for its last I/O) → free.
+//! being altered) → closing (handle dead: `known == CLOSING`, the slot waits for its last I/O) →
+//! free.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
