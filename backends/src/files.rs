@@ -6,7 +6,7 @@
 //! Invariants: a slot has an entry from registration until the engine has given the slot back, so
 //! also while it closes; no two entries have the same identity; no entry is in append mode.
 
-use std::fs::File;
+use std::{fs::File, mem};
 
 use ringzero_core::{Errno, FileSlot, Limits, Registration, StorageIoError};
 
@@ -21,6 +21,8 @@ use crate::{
 pub(crate) enum Purpose {
     /// Writes anywhere; appends at the end it has now, if it has one.
     WholeFile,
+    /// Syncs of a directory.
+    Directory,
     /// Writes anywhere; appends from `tail` on, and never beyond `limit`.
     Segment { tail: u64, limit: u64 },
 }
@@ -58,7 +60,7 @@ impl Entry {
     #[cfg(target_os = "linux")]
     pub(crate) fn reading(&self) -> platform::Reading {
         match self.identity.kind {
-            Kind::Device | Kind::Other => platform::Reading::Inside,
+            Kind::Device | Kind::Directory | Kind::Other => platform::Reading::Inside,
             Kind::Regular => platform::reading(&self.file),
         }
     }
@@ -68,6 +70,11 @@ impl Entry {
     #[inline]
     pub(crate) fn durable_flags(&self) -> i32 {
         self.durable_flags
+    }
+
+    /// Forgets the file: its descriptor was closed by somebody else.
+    pub(crate) fn forget(self) {
+        mem::forget(self.file);
     }
 
     /// Cuts the file to `byte_count`, if it is longer: fstat(2), ftruncate(2).
@@ -106,7 +113,7 @@ impl Admitted {
         let Self { file, identity, is_append_mode, is_direct, .. } = self;
         let durable_flags = match identity.kind {
             Kind::Regular => platform::durable_write_flags(&file),
-            Kind::Device | Kind::Other => 0,
+            Kind::Device | Kind::Directory | Kind::Other => 0,
         };
         let (file, rw_flags) = match is_append_mode {
             true => (platform::leave_append_mode(file)?, platform::keep_position_flags()),
@@ -139,14 +146,18 @@ impl Files {
     /// Decides whether `file` may be registered for `purpose`. Changes nothing.
     ///
     /// # Errors
-    /// The file is closed. EINVAL: a directory, pipe, socket or terminal, or a segment that ends
-    /// before it begins. EBADF: not open for writing. EBUSY: registered already, or still closing.
-    /// Of a file opened with O_DIRECT: EINVAL, what it asks for is not to be had; EBADF, its tail
-    /// is inside a block and it is not open for reading. Others of fstat(2), statx(2) and pread(2).
+    /// The file is closed. EINVAL: a pipe, socket or terminal, a directory for another purpose or
+    /// anything else for that one, or a segment that ends before it begins. EBADF: not open for
+    /// writing. EBUSY: registered already, or still closing. Of a file opened with O_DIRECT:
+    /// EINVAL, what it asks for is not to be had; EBADF, its tail is inside a block and it is not
+    /// open for reading. Others of fstat(2), statx(2) and pread(2).
     pub(crate) fn admit(&self, file: File, purpose: Purpose) -> Result<Admitted, StorageIoError> {
         let inspection = platform::inspect(&file).map_err(StorageIoError::Io)?;
         let registration = match (inspection.kind, purpose) {
-            (Kind::Other, _) => return Err(StorageIoError::Io(Errno::INVAL)),
+            (Kind::Directory, Purpose::Directory) => Registration::directory(),
+            (Kind::Other | Kind::Directory, _) | (_, Purpose::Directory) => {
+                return Err(StorageIoError::Io(Errno::INVAL));
+            }
             _ if !inspection.is_writable => return Err(StorageIoError::Io(Errno::BADF)),
             (_, Purpose::Segment { tail, limit }) => Registration::segment(tail, limit)?,
             (Kind::Regular, Purpose::WholeFile) => Registration::file(inspection.byte_count),

@@ -44,7 +44,7 @@
 //! | 4 | `sync`, `uring`, `worker`, `sim` |
 //! | 3 | `driver` (what backends with requests in flight have in common) |
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
-//! | 1 | `files`, `memory`, `fork`, `report`, `segment`, `setup_error`, `config` |
+//! | 1 | `files`, `lock`, `memory`, `fork`, `report`, `segment`, `setup_error`, `config` |
 //! | 0 | `platform` (all that differs by operating system), `error` |
 
 // What only the driver of io_uring uses.
@@ -55,6 +55,7 @@ mod driver;
 mod error;
 mod files;
 mod fork;
+mod lock;
 mod memory;
 mod open;
 mod platform;
@@ -79,6 +80,7 @@ pub use config::{
     Choice, Config, ConfigError, SyncConfig, SyncMode, UringConfig, UringMode, WorkerConfig,
 };
 pub use error::{errno_of, from_io_error, to_io_error};
+pub use lock::lock_file;
 pub use open::{Opened, open};
 pub use report::{BackendKind, Downgrade, Note, Report};
 pub use ringzero_core::{

@@ -75,17 +75,32 @@ impl<M: StableMemory> Registry<M> {
     }
 
     /// Gives back a slot without I/O whose closing has begun, or any slot without I/O after
-    /// shutdown: cuts the file back to its tail if the backend wrote beyond it, and closes it.
+    /// shutdown: cuts the file back to its tail if the backend wrote beyond it, and closes it. Of
+    /// one that an executor has closed only the slot is left.
     ///
     /// # Errors
     /// `Io`: the file could not be cut back. It is closed and the slot is free all the same.
     pub(crate) fn release(&mut self, slot: FileSlot) -> Result<(), StorageIoError> {
+        let was_closed = self.engine.was_closed(slot);
         let cut_to = self.engine.finish_close(slot);
         match (self.files.remove(slot), cut_to) {
+            (Some(entry), _) if was_closed => {
+                entry.forget();
+                Ok(())
+            }
             (Some(entry), Some(byte_count)) => {
                 entry.cut_back(byte_count).map_err(StorageIoError::Io)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Forgets the files that an executor has closed, whose slots were not released since.
+    pub(crate) fn forget_closed(&mut self) {
+        for slot in self.engine.file_slots().filter(|slot| self.engine.was_closed(*slot)) {
+            if let Some(entry) = self.files.remove(slot) {
+                entry.forget();
+            }
         }
     }
 

@@ -62,6 +62,10 @@ pub enum Note {
     /// The files are not registered with the kernel.
     #[error("without registered files: {0}")]
     FilesNotRegistered(Errno),
+    /// The kernel's rings do not have an operation: what it is for is done by a system call inside
+    /// the call that hands it over, which waits for it.
+    #[error("without {0}, which this kernel does not know: calls may wait for it")]
+    OperationMissing(&'static str),
     /// No temporary file could be written and synced to try the backend out.
     #[error("not tried out: {0}")]
     NotExercised(SetupError),

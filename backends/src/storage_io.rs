@@ -212,6 +212,30 @@ impl StorageIoExt for Box<dyn Backend> {
         (**self).register_segment(file, tail, limit)
     }
 
+    fn register_directory(&mut self, file: File) -> Result<IoFd, StorageIoError> {
+        (**self).register_directory(file)
+    }
+
+    fn submit_fsync(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        (**self).submit_fsync(fd)
+    }
+
+    fn submit_allocate(&mut self, fd: IoFd, offset: u64, len: u64) -> Result<u64, StorageIoError> {
+        (**self).submit_allocate(fd, offset, len)
+    }
+
+    fn submit_truncate(&mut self, fd: IoFd, len: u64) -> Result<u64, StorageIoError> {
+        (**self).submit_truncate(fd, len)
+    }
+
+    fn submit_punch(&mut self, fd: IoFd, offset: u64, len: u64) -> Result<u64, StorageIoError> {
+        (**self).submit_punch(fd, offset, len)
+    }
+
+    fn submit_close(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        (**self).submit_close(fd)
+    }
+
     fn stats(&self) -> Stats {
         (**self).stats()
     }

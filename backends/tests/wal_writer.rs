@@ -226,6 +226,9 @@ impl StorageIo for Scripted {
     }
 }
 
+/// What the log does not submit.
+const NOT_ASKED_FOR: StorageIoError = StorageIoError::Io(Errno::OPNOTSUPP);
+
 impl StorageIoExt for Scripted {
     type File = File;
 
@@ -275,6 +278,30 @@ impl StorageIoExt for Scripted {
         (*count, *accepted) = (*count + 1, 0);
         self.is_header_next = true;
         Ok(*handle)
+    }
+
+    fn register_directory(&mut self, _: File) -> Result<IoFd, StorageIoError> {
+        Err(NOT_ASKED_FOR)
+    }
+
+    fn submit_fsync(&mut self, _: IoFd) -> Result<u64, StorageIoError> {
+        Err(NOT_ASKED_FOR)
+    }
+
+    fn submit_allocate(&mut self, _: IoFd, _: u64, _: u64) -> Result<u64, StorageIoError> {
+        Err(NOT_ASKED_FOR)
+    }
+
+    fn submit_truncate(&mut self, _: IoFd, _: u64) -> Result<u64, StorageIoError> {
+        Err(NOT_ASKED_FOR)
+    }
+
+    fn submit_punch(&mut self, _: IoFd, _: u64, _: u64) -> Result<u64, StorageIoError> {
+        Err(NOT_ASKED_FOR)
+    }
+
+    fn submit_close(&mut self, _: IoFd) -> Result<u64, StorageIoError> {
+        Err(NOT_ASKED_FOR)
     }
 
     fn stats(&self) -> Stats {

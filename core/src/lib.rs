@@ -63,7 +63,7 @@ pub use boxed_queue::BoxedQueue;
 pub use completion::{CompletionSink, IoCompletion, SliceSink};
 pub use engine::{
     Engine, Registration,
-    executor::{Executor, Outcome, SyncKind, WriteKind, outcome_from_raw},
+    executor::{Alteration, Executor, Outcome, SyncKind, WriteKind, outcome_from_raw},
     file::OpenFile,
     operation::Operation,
     stats::{FileStatus, Stats},

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::{FileStatus, IoFd, Stats, StorageIoError};
 
-/// Waiting, reads, tails, limits, numbers and shutdown.
+/// Waiting, reads, tails, limits, files' lives, numbers and shutdown.
 ///
 /// Apart from [`StorageIo`](crate::StorageIo), so that the eight methods stay the seed's and a
 /// program that needs more asks for both.
@@ -77,6 +77,72 @@ pub trait StorageIoExt {
         tail: u64,
         limit: u64,
     ) -> Result<IoFd, StorageIoError>;
+
+    /// Registers a directory, for syncs alone: what was made, renamed or removed in it is durable
+    /// once a sync of it has succeeded (fsync(2), DESCRIPTION). Both kinds of sync are full ones
+    /// here; everything else is refused with `Io(EINVAL)`. It need not be open for writing.
+    ///
+    /// # Errors
+    /// As `register_fd`; `Io(EINVAL)` if it is no directory, or on a system that syncs none.
+    fn register_directory(&mut self, file: Self::File) -> Result<IoFd, StorageIoError>;
+
+    /// Makes durable every write, append and alteration of the file accepted so far, as
+    /// `submit_datasync` does, and all its metadata too, such as its times: fsync(2).
+    ///
+    /// # Errors
+    /// As `submit_datasync`.
+    fn submit_fsync(&mut self, fd: IoFd) -> Result<u64, StorageIoError>;
+
+    /// Reserves blocks for `offset..offset + len`, so that writing there finds room: fallocate(2).
+    /// Neither size nor contents nor tail change. The completion's result is 0.
+    ///
+    /// It begins at once, beside whatever is under way. A file has one unfinished alteration at
+    /// most; an alteration is what this method and the next three submit. One that fails changes
+    /// nothing, and the file stays usable; one that succeeds is durable after a sync accepted
+    /// later.
+    ///
+    /// # Errors
+    /// `QueueFull`: later; an alteration of the file is unfinished, or as for writes. `Io(EFBIG)`:
+    /// ends beyond `i64::MAX`. `Io(EINVAL)`: a device registered without a tail, or a directory.
+    /// `Io` with the error that failed the file. `BadFd`. `Closed`. The completion says
+    /// EOPNOTSUPP where the file system cannot.
+    fn submit_allocate(&mut self, fd: IoFd, offset: u64, len: u64) -> Result<u64, StorageIoError>;
+
+    /// Makes the file `len` bytes long; what is added is zeros: ftruncate(2). Then the tail is
+    /// `len`, also of a segment. The completion's result is 0.
+    ///
+    /// It begins when everything accepted on the file before has ended; until it has ended itself,
+    /// writes, appends and reads are `QueueFull`, and syncs wait. If it fails the tail stays where
+    /// it was. It does not take the place of `resume_append`. After a power cut the file may have
+    /// either size, or one between, until a sync accepted later has succeeded.
+    ///
+    /// # Errors
+    /// As [`StorageIoExt::submit_allocate`]; `Io(EFBIG)`: beyond the limit given at registration;
+    /// `Io(EINVAL)`: `len` is no multiple of the file's alignment.
+    fn submit_truncate(&mut self, fd: IoFd, len: u64) -> Result<u64, StorageIoError>;
+
+    /// Makes `offset..offset + len` zeros and gives its blocks back; the size stays: fallocate(2)
+    /// with FALLOC_FL_PUNCH_HOLE. The tail stays, too. The completion's result is 0.
+    ///
+    /// It has its place in the order as [`StorageIoExt::submit_truncate`] has.
+    ///
+    /// # Errors
+    /// As [`StorageIoExt::submit_allocate`]; `Io(EINVAL)`: `offset` or `len` is no multiple of the
+    /// file's alignment.
+    fn submit_punch(&mut self, fd: IoFd, offset: u64, len: u64) -> Result<u64, StorageIoError>;
+
+    /// Closes the file as `deregister_fd` does, without waiting: the handle is `BadFd` from here
+    /// on, what was accepted goes on, and the completion of the token comes last. Then the file is
+    /// cut back if `deregister_fd` would do that, and closed, and its slot is free for a
+    /// registration. There is no deadline: a file that hangs keeps its slot.
+    ///
+    /// The result is 0, or the error of cutting back or of close(2); the file is closed all the
+    /// same. If a write that ended beyond the file failed, cutting back may lengthen it instead,
+    /// with zeros up to the tail.
+    ///
+    /// # Errors
+    /// Nothing happened. `QueueFull`: later, as above. `BadFd`. `Closed`: shutdown closes the file.
+    fn submit_close(&mut self, fd: IoFd) -> Result<u64, StorageIoError>;
 
     /// Counters since construction.
     fn stats(&self) -> Stats;

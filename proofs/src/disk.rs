@@ -2,7 +2,8 @@
 
 use heapless::Vec;
 use ringzero_core::{
-    Engine, Errno, Executor, FileSlot, Outcome, Pieces, RequestId, Storage, SyncKind, WriteKind,
+    Alteration, Engine, Errno, Executor, FileSlot, Outcome, Pieces, RequestId, Storage, SyncKind,
+    WriteKind,
 };
 
 /// How many bytes it has, for all files together.
@@ -112,5 +113,13 @@ impl Executor for Disk {
         self.sync_count += 1;
         let outcome = self.next_sync.take().map_or(Ok(0), Err);
         self.end(id, outcome)
+    }
+
+    /// Its files have no sizes and no blocks of their own: a hole is zeros, the rest is done.
+    fn alter(&mut self, id: RequestId, _: FileSlot, what: Alteration) -> Option<Outcome> {
+        if let Alteration::Punch { offset, len } = what {
+            self.bytes.iter_mut().skip(offset as usize).take(len as usize).for_each(|it| *it = 0);
+        }
+        self.end(id, Ok(0))
     }
 }

@@ -54,6 +54,7 @@ fn on<S: Storage, E: Executor>(
         execute_inline(unknown(engine), fd, executor);
         ask(unknown(engine), fd);
         let _ = black_box(unknown(engine).resume_append(black_box(fd)));
+        alter(unknown(engine), fd, executor);
     }
     close(unknown(engine), sink);
 }
@@ -73,6 +74,19 @@ fn submit<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     let _ = black_box(unknown(engine).submit_append(black_box(fd), data()));
     let _ = black_box(unknown(engine).submit_datasync(black_box(fd)));
     let _ = black_box(unknown(engine).submit_read(black_box(fd), black_box(7), black_box(3)));
+}
+
+fn alter<S: Storage, E: Executor>(engine: &mut Engine<S>, fd: IoFd, executor: &mut E) {
+    let (offset, len) = black_box((4_096, 512));
+    let _ = black_box(unknown(engine).submit_fsync(black_box(fd)));
+    let _ = black_box(unknown(engine).submit_allocate(black_box(fd), offset, len));
+    start_and_complete(unknown(engine), executor);
+    let _ = black_box(unknown(engine).submit_truncate(black_box(fd), len));
+    start_and_complete(unknown(engine), executor);
+    let _ = black_box(unknown(engine).submit_punch(black_box(fd), offset, len));
+    start_and_complete(unknown(engine), executor);
+    let _ = black_box(unknown(engine).submit_close(black_box(fd)));
+    start_and_complete(unknown(engine), executor);
 }
 
 fn execute_inline<S: Storage, E: Executor>(engine: &mut Engine<S>, fd: IoFd, executor: &mut E) {
@@ -129,6 +143,7 @@ fn close<S: Storage>(engine: &mut Engine<S>, sink: &mut dyn CompletionSink) {
     };
     let _ = black_box(unknown(engine).begin_close(black_box(fd)));
     black_box(unknown(engine).next_idle_closing());
+    black_box(unknown(engine).was_closed(black_box(slot)));
     if black_box(unknown(engine).is_idle(black_box(slot))) {
         black_box(unknown(engine).finish_close(black_box(slot)));
     }

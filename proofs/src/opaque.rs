@@ -4,8 +4,8 @@
 use core::hint::black_box;
 
 use ringzero_core::{
-    CompletionSink, Executor, FileSlot, IoCompletion, Outcome, Pieces, RequestId, SyncKind,
-    WriteKind,
+    Alteration, CompletionSink, Executor, FileSlot, IoCompletion, Outcome, Pieces, RequestId,
+    SyncKind, WriteKind,
 };
 
 /// An executor whose every answer is unknown until it runs.
@@ -38,6 +38,11 @@ impl Executor for Device {
 
     fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
         black_box((id.to_u64(), file.index(), kind));
+        black_box(Some(Ok(0)))
+    }
+
+    fn alter(&mut self, id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+        black_box((id.to_u64(), file.index(), what));
         black_box(Some(Ok(0)))
     }
 }

@@ -83,6 +83,7 @@ pub fn play(honesty: Honesty) -> Checked {
     a_full_disk(bench, fd)?;
     full_queues(bench, fd)?;
     a_failing_sync(bench)?;
+    a_file_s_life(bench)?;
     closing(bench, fd)?;
 
     let mut engine = tables::borrowed_engine().ok_or(Flaw("no engine over slices"))?;
@@ -200,6 +201,28 @@ fn a_failing_sync<S: Storage>(bench: &mut Bench<'_, S>) -> Checked {
     must(bench.engine.begin_close(fd)? == slot, "the slot of the file")?;
     must(bench.engine.is_idle(slot), "nothing is left of it")?;
     must(bench.engine.finish_close(slot).is_none(), "a failed file is not cut back")
+}
+
+fn a_file_s_life<S: Storage>(bench: &mut Bench<'_, S>) -> Checked {
+    let (fd, slot) = bench.engine.register(Registration::file(2_000))?;
+    let reserved = bench.engine.submit_allocate(fd, 2_000, 100)?;
+    let written = bench.engine.submit_append(fd, b"kept and cut off")?;
+    bench.expect(&[(reserved, 0), (written, 16)], "an allocation")?;
+    let punched = bench.engine.submit_punch(fd, 2_000, 2)?;
+    let refused = bench.engine.submit_append(fd, b".");
+    must(refused == Err(StorageIoError::QueueFull), "an append beside a punch")?;
+    let synced = bench.engine.submit_fsync(fd)?;
+    bench.expect(&[(punched, 0), (synced, 0)], "a hole, and its sync")?;
+    bench.holds(2_000, b"\0\0pt", "the bytes beside a hole")?;
+    let truncated = bench.engine.submit_truncate(fd, 2_004)?;
+    bench.expect(&[(truncated, 0)], "a truncation")?;
+    must(bench.engine.tail(fd)? == 2_004, "it moves the tail")?;
+    let closed = bench.engine.submit_close(fd)?;
+    must(bench.engine.tail(fd) == Err(StorageIoError::BadFd), "a dead handle")?;
+    bench.expect(&[(closed, 0)], "a close")?;
+    must(bench.engine.next_idle_closing() == Some(slot), "which leaves its slot")?;
+    must(bench.engine.was_closed(slot), "and was the executor's")?;
+    must(bench.engine.finish_close(slot).is_none(), "nothing is to be cut back")
 }
 
 fn closing<S: Storage>(bench: &mut Bench<'_, S>, fd: IoFd) -> Checked {

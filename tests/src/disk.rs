@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use ringzero_core::{Errno, Outcome, SyncKind, WriteKind};
+use ringzero_core::{Alteration, Errno, Outcome, SyncKind, WriteKind};
 
 use crate::{
     script::{Action, Rule},
@@ -20,7 +20,9 @@ pub enum Node {
     Regular,
     /// A block device: no end to append to.
     Device,
-    /// A pipe, socket or directory.
+    /// A directory.
+    Directory,
+    /// A pipe or socket.
     Other,
     /// A regular file that is not open for writing.
     ReadOnly,
@@ -51,6 +53,8 @@ pub enum Ask {
     },
     /// A data-sync.
     Sync(SyncKind),
+    /// An alteration.
+    Alter(Alteration),
 }
 
 /// One line of the log.
@@ -77,7 +81,7 @@ pub enum Event {
 /// An error that a request was answered with.
 #[derive(Clone, Copy, Debug)]
 pub struct Injected {
-    /// Where the request began in the file; `None` for a data-sync.
+    /// Where the request began in the file; `None` for anything but a write.
     pub offset: Option<u64>,
     /// The error.
     pub errno: Errno,

@@ -106,6 +106,9 @@ pub trait Fixture: Sized {
     /// Something that is open but no file and no device.
     fn open_pipe(&self) -> Self::File;
 
+    /// A directory.
+    fn open_directory(&self) -> Self::File;
+
     /// A device without an end, to which any offset can be written.
     fn open_device(&self) -> Self::File;
 
@@ -162,6 +165,10 @@ impl<const ROUGH: bool> Fixture for Scripted<ROUGH> {
 
     fn open_pipe(&self) -> ScriptedFile {
         self.disk.create("pipe", Node::Other, &[])
+    }
+
+    fn open_directory(&self) -> ScriptedFile {
+        self.disk.create("directory", Node::Directory, &[])
     }
 
     fn open_device(&self) -> ScriptedFile {

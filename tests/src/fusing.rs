@@ -1,7 +1,7 @@
 //! What the tests of fusing share: a file whose next group may be fused, and its requests as they
 //! are written down: [`Was`].
 
-use ringzero_core::{IoFd, StorageIoExt, WriteKind};
+use ringzero_core::{Alteration, IoFd, StorageIoExt, WriteKind};
 
 use crate::{
     disk::Ask,
@@ -22,6 +22,8 @@ pub enum Was {
     Durable(u64, u64),
     /// A data-sync.
     Sync,
+    /// An alteration.
+    Altered(Alteration),
 }
 
 /// A backend with one empty file that has had its full data-sync, the one request so far.
@@ -53,6 +55,7 @@ pub fn requests(s: &Plain, skip: usize) -> Vec<Was> {
         }
         Ask::Sync(_) => Was::Sync,
         Ask::Read { .. } => unreachable!("these tests read nothing"),
+        Ask::Alter(what) => Was::Altered(what),
     };
     s.fixture.disk.requests("file").into_iter().skip(skip).map(was).collect()
 }

@@ -31,6 +31,8 @@ pub enum Of {
     Reads,
     /// Data-syncs.
     Syncs,
+    /// Alterations.
+    Alterations,
     /// The write whose request begins at this offset.
     WriteAt(u64),
 }
@@ -64,7 +66,8 @@ impl Rule {
             && match (self.of, ask) {
                 (Of::Writes, Ask::Write { .. })
                 | (Of::Reads, Ask::Read { .. })
-                | (Of::Syncs, Ask::Sync(_)) => true,
+                | (Of::Syncs, Ask::Sync(_))
+                | (Of::Alterations, Ask::Alter(_)) => true,
                 (Of::WriteAt(at), Ask::Write { offset, .. }) => at == offset,
                 _ => false,
             }
@@ -128,6 +131,12 @@ impl Rough {
             }
             let is_lost = choices.chance(self.lost);
             return if is_lost { Action::Fail(Errno::IO) } else { Action::Complete };
+        }
+        if let Ask::Alter(_) = ask {
+            let errnos = [Errno::INTR, Errno::AGAIN, Errno::CANCELED];
+            let is_refused = choices.chance(self.retry);
+            let errno = errnos[choices.below(3) as usize];
+            return if is_refused { Action::Fail(errno) } else { Action::Complete };
         }
         let Ask::Write { len, kind, .. } = ask else {
             if choices.chance(self.sync_lost) {

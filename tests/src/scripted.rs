@@ -12,9 +12,9 @@ use std::{
 };
 
 use ringzero_core::{
-    Boxed, CompletionSink, Engine, Errno, Executor, FileSlot, FileStatus, IoFd, Outcome, Parts,
-    Pieces, PiecesMut, Registration, RequestId, Stats, StorageIo, StorageIoError, StorageIoExt,
-    SyncKind, WriteKind,
+    Alteration, Boxed, CompletionSink, Engine, Errno, Executor, FileSlot, FileStatus, IoFd,
+    Outcome, Parts, Pieces, PiecesMut, Registration, RequestId, Stats, StorageIo, StorageIoError,
+    StorageIoExt, SyncKind, WriteKind,
 };
 
 use crate::{
@@ -27,6 +27,14 @@ use crate::{
 const MOST_ROUNDS: u32 = 100_000;
 
 static OWNERS: AtomicU64 = AtomicU64::new(1);
+
+/// What a file is registered for.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    WholeFile,
+    Segment(Registration),
+    Directory,
+}
 
 /// The executor: hands requests to the disk.
 #[derive(Debug)]
@@ -103,6 +111,10 @@ impl Executor for Handoff {
 
     fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
         self.begin(id, self.inode(file), Ask::Sync(kind), &[])
+    }
+
+    fn alter(&mut self, id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+        self.begin(id, self.inode(file), Ask::Alter(what), &[])
     }
 }
 
@@ -185,11 +197,7 @@ impl ScriptedBackend {
         }
     }
 
-    fn admit(
-        &mut self,
-        file: ScriptedFile,
-        registration: Option<Registration>,
-    ) -> Result<IoFd, StorageIoError> {
+    fn admit(&mut self, file: ScriptedFile, purpose: Purpose) -> Result<IoFd, StorageIoError> {
         self.finish_late_closes();
         if self.engine_ref().is_closed() {
             return Err(StorageIoError::Closed);
@@ -199,17 +207,21 @@ impl ScriptedBackend {
             let known = &state.files[file.inode];
             (known.node, known.alignment, known.bytes.clone())
         };
-        let plain = match node {
-            Node::Regular => Registration::file(bytes.len() as u64),
-            Node::Device => Registration::device(),
-            Node::Other => return Err(StorageIoError::Io(Errno::INVAL)),
-            Node::ReadOnly => return Err(StorageIoError::Io(Errno::BADF)),
+        let registration = match (node, purpose) {
+            (Node::Directory, Purpose::Directory) => Registration::directory(),
+            (Node::Other | Node::Directory, _) | (_, Purpose::Directory) => {
+                return Err(StorageIoError::Io(Errno::INVAL));
+            }
+            (Node::ReadOnly, _) => return Err(StorageIoError::Io(Errno::BADF)),
+            (_, Purpose::Segment(segment)) => segment,
+            (Node::Regular, Purpose::WholeFile) => Registration::file(bytes.len() as u64),
+            (Node::Device, Purpose::WholeFile) => Registration::device(),
         };
         let is_known = |known: &&ScriptedFile| known.inode == file.inode;
         if self.handoff.files.iter().flatten().any(|known| is_known(&known)) {
             return Err(StorageIoError::Io(Errno::BUSY));
         }
-        let registration = registration.unwrap_or(plain).aligned(alignment)?;
+        let registration = registration.aligned(alignment)?;
         let Range { start, end } = registration.lead();
         let known = bytes.into_iter().skip(start as usize).chain(std::iter::repeat(0));
         let lead: Vec<u8> = known.take((end - start) as usize).collect();
@@ -238,7 +250,7 @@ impl StorageIo for ScriptedBackend {
 
     fn register_fd(&mut self, file: ScriptedFile) -> Result<IoFd, StorageIoError> {
         debug_assert!(self.is_sendable());
-        self.admit(file, None)
+        self.admit(file, Purpose::WholeFile)
     }
 
     fn deregister_fd(&mut self, fd: IoFd) -> Result<(), StorageIoError> {
@@ -343,7 +355,31 @@ impl StorageIoExt for ScriptedBackend {
         tail: u64,
         limit: u64,
     ) -> Result<IoFd, StorageIoError> {
-        self.admit(file, Some(Registration::segment(tail, limit)?))
+        self.admit(file, Purpose::Segment(Registration::segment(tail, limit)?))
+    }
+
+    fn register_directory(&mut self, file: ScriptedFile) -> Result<IoFd, StorageIoError> {
+        self.admit(file, Purpose::Directory)
+    }
+
+    fn submit_fsync(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.engine().submit_fsync(fd)
+    }
+
+    fn submit_allocate(&mut self, fd: IoFd, offset: u64, len: u64) -> Result<u64, StorageIoError> {
+        self.engine().submit_allocate(fd, offset, len)
+    }
+
+    fn submit_truncate(&mut self, fd: IoFd, len: u64) -> Result<u64, StorageIoError> {
+        self.engine().submit_truncate(fd, len)
+    }
+
+    fn submit_punch(&mut self, fd: IoFd, offset: u64, len: u64) -> Result<u64, StorageIoError> {
+        self.engine().submit_punch(fd, offset, len)
+    }
+
+    fn submit_close(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.engine().submit_close(fd)
     }
 
     fn stats(&self) -> Stats {

@@ -118,6 +118,18 @@ impl<F: Fixture> Session<F> {
         bytes
     }
 
+    /// Submits anything else.
+    ///
+    /// # Errors
+    /// What the backend answers.
+    pub fn submit(
+        &mut self,
+        submit: impl FnOnce(&mut F::Backend) -> Result<u64, StorageIoError>,
+    ) -> Result<u64, StorageIoError> {
+        let answer = submit(&mut self.io);
+        self.counted(answer)
+    }
+
     /// Takes completions into a sink of any kind and counts them.
     pub fn take(&mut self, batch: &[IoCompletion]) {
         for completion in batch {

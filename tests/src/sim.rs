@@ -51,6 +51,10 @@ impl Fixture for Sim {
         self.disk.create_pipe("pipe")
     }
 
+    fn open_directory(&self) -> SimFile {
+        self.disk.create_directory("directory")
+    }
+
     fn open_device(&self) -> SimFile {
         self.disk.create_device("device")
     }

@@ -18,7 +18,7 @@
 
 use std::collections::VecDeque;
 
-use ringzero_core::{Errno, Outcome, Piece, WriteKind};
+use ringzero_core::{Alteration, Errno, Outcome, Piece, WriteKind};
 
 use crate::{
     choices::Choices,
@@ -130,6 +130,7 @@ impl State {
             let text = format!("{ask:?} beside overlapping {:?}", hit.ask);
             self.violation(text);
         }
+        self.check_alterations(owner, inode, ask);
         if self.pending.iter().any(|p| p.owner == owner && p.id == id) {
             self.violation(format!("two requests in flight with id {id:#x}"));
         }
@@ -139,6 +140,7 @@ impl State {
         }
         let image = match ask {
             Ask::Sync(_) => self.files[inode].bytes.clone(),
+            Ask::Alter(_) => Vec::new(),
             Ask::Write { offset, .. } | Ask::Read { offset, .. } => {
                 let mask = self.files[inode].alignment as usize - 1;
                 let bits = |all, piece: &Piece| all | piece.base.addr() | piece.byte_count;
@@ -217,6 +219,10 @@ impl State {
                 }
                 self.read(inode, (offset, len), &data, action)
             }
+            Ask::Alter(what) => match action {
+                Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
+                _ => self.alter(inode, what),
+            },
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
                 _ => {
@@ -226,6 +232,8 @@ impl State {
             },
         };
         let error = match (ask, outcome) {
+            // It fails nothing.
+            (Ask::Alter(_), _) => Ok(0),
             // No progress is an error too.
             (Ask::Write { .. }, Ok(0)) => Err(Errno::IO),
             // The file takes no durable write: nothing happened to it.
@@ -236,7 +244,7 @@ impl State {
             let file = &mut self.files[inode];
             let offset = match ask {
                 Ask::Write { offset, .. } | Ask::Read { offset, .. } => Some(offset),
-                Ask::Sync(_) => None,
+                Ask::Sync(_) | Ask::Alter(_) => None,
             };
             file.injected.push(Injected { offset, errno });
             let is_lost = offset.is_none() || !is_retried(errno) && !errno.keeps_file_usable();
@@ -249,6 +257,42 @@ impl State {
             self.log.push(Event::Ended { number, outcome });
         }
         (id, outcome)
+    }
+
+    /// Nothing is under way beside a truncation, a punch or a close, and no durable write beside
+    /// any alteration; nothing follows a close.
+    fn check_alterations(&mut self, owner: u64, inode: usize, ask: Ask) {
+        let is_alone = |ask: Ask| match ask {
+            Ask::Alter(what) => !matches!(what, Alteration::Allocate { .. }),
+            Ask::Write { .. } | Ask::Read { .. } | Ask::Sync(_) => false,
+        };
+        let is_durable = |ask| matches!(ask, Ask::Write { kind: WriteKind::Durable, .. });
+        let is_altering = |ask| matches!(ask, Ask::Alter(_));
+        let others = self.pending.iter().filter(|p| p.owner == owner && p.inode == inode);
+        let mut others = others.map(|p| p.ask);
+        let hit = others.find(|other| {
+            is_alone(ask)
+                || is_alone(*other)
+                || is_altering(ask) && (is_altering(*other) || is_durable(*other))
+                || is_altering(*other) && is_durable(ask)
+        });
+        if let Some(hit) = hit {
+            self.violation(format!("{ask:?} beside {hit:?}"));
+        }
+    }
+
+    fn alter(&mut self, inode: usize, what: Alteration) -> Outcome {
+        let bytes = &mut self.files[inode].bytes;
+        match what {
+            Alteration::Truncate { len } if len > LARGEST_FILE_BYTES => return Err(Errno::FBIG),
+            Alteration::Truncate { len } => bytes.resize(len as usize, 0),
+            Alteration::Punch { offset, len } => {
+                let (begin, size) = ((offset as usize).min(bytes.len()), bytes.len());
+                bytes[begin..(begin + len as usize).min(size)].fill(0);
+            }
+            Alteration::Allocate { .. } | Alteration::Close => {}
+        }
+        Ok(0)
     }
 
     /// What the end of a write says about what is durable, and about an answer that was in doubt.
@@ -377,7 +421,7 @@ fn collide(one: Ask, other: Ask, slack: u64) -> bool {
         Ask::Read { offset, len, .. } => {
             Some((offset + slack, (offset + len).saturating_sub(slack), false))
         }
-        Ask::Sync(_) => None,
+        Ask::Sync(_) | Ask::Alter(_) => None,
     };
     let (Some(one), Some(other)) = (range(one), range(other)) else { return false };
     (one.2 || other.2) && one.0 < other.1 && other.0 < one.1

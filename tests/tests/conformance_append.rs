@@ -157,7 +157,7 @@ fn scripted() -> (Plain, IoFd) {
 fn writes(s: &Plain) -> Vec<(u64, u64)> {
     let write = |(_, ask): (u64, Ask)| match ask {
         Ask::Write { offset, len, .. } => Some((offset, len)),
-        Ask::Read { .. } | Ask::Sync(_) => None,
+        Ask::Read { .. } | Ask::Sync(_) | Ask::Alter(_) => None,
     };
     s.fixture.disk.requests("file").into_iter().filter_map(write).collect()
 }

@@ -111,7 +111,7 @@ fn scripted() -> Session<Scripted<false>> {
 fn offsets(s: &Session<Scripted<false>>) -> Vec<(u64, u64)> {
     let of_write = |(_, ask): (u64, Ask)| match ask {
         Ask::Write { offset, len, .. } => Some((offset, len)),
-        Ask::Read { .. } | Ask::Sync(_) => None,
+        Ask::Read { .. } | Ask::Sync(_) | Ask::Alter(_) => None,
     };
     s.fixture.disk.requests("file").into_iter().filter_map(of_write).collect()
 }

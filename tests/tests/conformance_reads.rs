@@ -9,6 +9,7 @@
 //! | what is shown is cut to what was asked for | 12, all of files with an alignment, and one |
 //! | the lead of an aligned read | 22 |
 //! | reading nothing is the end; part of an aligned block is; a short answer is not | segments; segments, direct; 17 |
+//! | a read of a gap waits for the write behind it | `a_gap_..`, modes that queue |
 //! | blocks are kept until the release; given back by it | nearly all; 6 |
 //! | a used slot keeps the account of the blocks; of the reads; closing keeps the bytes | `what_a_closed_..`; `a_closed_files_..`; the same |
 //! | an error is no write's; 16 attempts | `an_error_is_the_reads_own` |
@@ -31,6 +32,7 @@ conformance!(
     a_read_gives_the_bytes_of_the_file,
     a_read_sees_what_was_accepted_before_it_and_nothing_later,
     the_end_of_the_file_is_exact,
+    a_gap_before_an_unfinished_write_is_zeros,
     a_segment_ends_where_its_file_does,
     bytes_stay_until_they_are_released_and_no_longer,
     long_reads_come_in_parts,
@@ -161,6 +163,18 @@ fn the_end_of_the_file_is_exact<F: Fixture>() {
     let token = s.read(fd, 500, 800).unwrap();
     assert_eq!(s.wait_for(token), 450);
     assert_eq!(s.io.release_read(token), Ok(()));
+}
+
+/// What a write beyond the end leaves out is zeros, also before the write is in the file.
+fn a_gap_before_an_unfinished_write_is_zeros<F: Fixture>() {
+    let Some(mut s) = Session::<F>::at(Place::Memory, &Setup::default()) else { return };
+    let fd = s.open("file", &[1; 100]);
+    for round in 1..40_u64 {
+        let begin = s.io.tail(fd).unwrap();
+        s.retry(|s| s.write(fd, &[2; 50], begin + 200)).unwrap();
+        let gap = s.retry(|s| s.read(fd, 120, begin + 40)).unwrap();
+        assert!(s.bytes_of(gap) == [0; 120], "round {round}");
+    }
 }
 
 /// The tail of a segment says nothing of where its file ends.
@@ -464,4 +478,37 @@ fn reads_that_wait_start_in_any_order_and_all_of_them() {
             }
         }
     }
+}
+
+/// A truncation, a hole and a close wait for the reads before them, and reads after them wait.
+#[test]
+fn reads_and_alterations_keep_their_order() {
+    let mut s = scripted();
+    let content = bytes(1, 0, 2_000);
+    let fd = s.open("file", &content);
+    let disk = s.fixture.disk.clone();
+    disk.script(Rule::once("file", Of::Reads, Action::Hang));
+    let before = s.read(fd, 500, 1_500).unwrap();
+    s.io.flush().unwrap();
+    let truncation = s.submit(|io| io.submit_truncate(fd, 100)).unwrap();
+    for _ in 0..3 {
+        s.io.flush().unwrap();
+        s.poll();
+    }
+    assert!(!s.results.contains_key(&truncation), "it did not wait for the read");
+    assert_eq!(s.read(fd, 10, 0), Err(StorageIoError::QueueFull));
+    disk.release(Action::Complete);
+    assert!(s.bytes_of(before) == content[1_500..], "it saw what came later");
+    assert_eq!(s.wait_for(truncation), 0);
+    let after = s.read(fd, 500, 0).unwrap();
+    assert!(s.bytes_of(after) == content[..100]);
+    disk.script(Rule::once("file", Of::Reads, Action::Hang));
+    let last = s.read(fd, 50, 0).unwrap();
+    let close = s.submit(|io| io.submit_close(fd)).unwrap();
+    s.io.flush().unwrap();
+    s.poll();
+    assert!(!s.results.contains_key(&close), "it did not wait for the read");
+    disk.release(Action::Complete);
+    assert_eq!(s.wait_for(close), 0);
+    assert!(s.bytes_of(last) == content[..50]);
 }

@@ -220,7 +220,7 @@ fn the_first_sync_after_registration_is_a_full_one() {
         .into_iter()
         .filter_map(|(_, ask)| match ask {
             Ask::Sync(kind) => Some(kind),
-            Ask::Write { .. } | Ask::Read { .. } => None,
+            Ask::Write { .. } | Ask::Read { .. } | Ask::Alter(_) => None,
         })
         .collect();
     assert_eq!(kinds, [SyncKind::Full, SyncKind::Data, SyncKind::Data]);

@@ -138,6 +138,40 @@ macro_rules! through_driver {
                     self.driver.register()?.register(file, Purpose::Segment { tail, limit })
                 }
 
+                fn register_directory(&mut self, file: File) -> Result<IoFd, StorageIoError> {
+                    self.driver.register()?.register(file, Purpose::Directory)
+                }
+
+                fn submit_fsync(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_fsync(fd)
+                }
+
+                fn submit_allocate(
+                    &mut self,
+                    fd: IoFd,
+                    offset: u64,
+                    len: u64,
+                ) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_allocate(fd, offset, len)
+                }
+
+                fn submit_truncate(&mut self, fd: IoFd, len: u64) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_truncate(fd, len)
+                }
+
+                fn submit_punch(
+                    &mut self,
+                    fd: IoFd,
+                    offset: u64,
+                    len: u64,
+                ) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_punch(fd, offset, len)
+                }
+
+                fn submit_close(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_close(fd)
+                }
+
                 fn stats(&self) -> Stats {
                     self.driver.peek().engine().stats()
                 }

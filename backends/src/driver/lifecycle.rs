@@ -134,7 +134,9 @@ impl<T: Transport> Drop for Driver<T> {
         // What a shutdown cut off was waited for once already.
         let was_cut_off = self.engine().is_closed() && self.engine().in_flight() > 0;
         let patience = if was_cut_off { Duration::ZERO } else { self.drop_deadline };
-        if self.transport.retire(&mut self.registry.engine, deadline(patience)) {
+        let is_over = self.transport.retire(&mut self.registry.engine, deadline(patience));
+        self.registry.forget_closed();
+        if is_over {
             // SAFETY: the executor holds no request and begins none, so nothing reads the memory;
             // this is the only drop, and nothing uses the registry after.
             unsafe { ManuallyDrop::drop(&mut self.registry) };

@@ -8,12 +8,14 @@
 //! |---|---|
 //! | `unix` | files, pages, signals: what all Unix systems share |
 //! | `linux` | what Linux adds: vectors, RWF_NOAPPEND, wiped pages, coarse clock, control groups |
+//! | `alter` | fallocate, ftruncate, close |
 //! | `direct` | O_DIRECT: the alignment of a file, and reading where that matters |
 //! | `by_piece` | vectored and durable writes where there are none |
 //! | `rename` | a rename that replaces nothing, where there is none |
 //! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
 //! | `windows` | all of it for Windows |
 
+mod alter;
 #[cfg(not(target_os = "linux"))]
 mod by_piece;
 #[cfg(target_os = "linux")]
@@ -28,6 +30,7 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
+pub(crate) use alter::alter;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use by_piece::{
     alignment, durable_write_flags, read_lead, read_pieces_at, write_pieces_at,
@@ -50,13 +53,13 @@ pub(crate) use other_unix::{
 pub(crate) use rename::rename_after_look as rename_to_unused;
 #[cfg(unix)]
 pub(crate) use unix::{
-    Descriptor, inspect, leave_append_mode, map_zeroed, number, sync_directory, unmap,
+    Descriptor, inspect, leave_append_mode, map_zeroed, number, sync_directory, try_lock, unmap,
     with_signals_blocked,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
     Descriptor, fork_word, inspect, keep_position_flags, leave_append_mode, map_zeroed,
-    memory_bytes, memory_file, now_ns, number, sync, sync_directory, unmap, unnamed_file,
+    memory_bytes, memory_file, now_ns, number, sync, sync_directory, try_lock, unmap, unnamed_file,
     with_signals_blocked,
 };
 
@@ -67,7 +70,9 @@ pub(crate) enum Kind {
     Regular,
     /// A block device, or a character device that can be written at a position.
     Device,
-    /// Has no positions: a directory, pipe, socket, terminal, ...
+    /// Can be synced, and nothing else.
+    Directory,
+    /// Has no positions: a pipe, socket, terminal, ...
     Other,
 }
 

@@ -65,6 +65,8 @@ pub(crate) fn inspect(file: &File) -> Result<Inspection, Errno> {
         Kind::Regular
     } else if file_type.is_block_device() || file_type.is_char_device() && has_positions(file) {
         Kind::Device
+    } else if file_type.is_dir() {
+        Kind::Directory
     } else {
         Kind::Other
     };
@@ -75,7 +77,7 @@ pub(crate) fn inspect(file: &File) -> Result<Inspection, Errno> {
             inode: u64::from(file_type.is_block_device()),
             kind,
         },
-        Kind::Regular | Kind::Other => {
+        Kind::Regular | Kind::Directory | Kind::Other => {
             Identity { device: metadata.dev(), inode: metadata.ino(), kind }
         }
     };
@@ -127,6 +129,16 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Locks an open file description for itself alone, without waiting: flock(2).
+///
+/// # Errors
+/// EWOULDBLOCK: another one has the lock. Others of the call.
+pub(crate) fn try_lock(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open.
+    let result = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Names an open file to another thread. Does not keep it open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Descriptor(RawFd);
@@ -134,6 +146,11 @@ pub(crate) struct Descriptor(RawFd);
 impl Descriptor {
     pub(crate) fn of(file: &File) -> Self {
         Self(file.as_raw_fd())
+    }
+
+    /// Its number. Only a ring asks.
+    pub(crate) const fn number(self) -> RawFd {
+        self.0
     }
 
     /// The file, for the length of a call.

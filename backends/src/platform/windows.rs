@@ -197,6 +197,14 @@ pub(crate) fn sync_directory(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Not here.
+///
+/// # Errors
+/// Always.
+pub(crate) fn try_lock(_file: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Names an open file to another thread. Does not keep it open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Descriptor(isize);

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ringzero_core::{Errno, Outcome};
+use ringzero_core::{Alteration, Errno, Outcome};
 
 use super::{promise::SimPromise, random::Random, sectors::Sectors};
 
@@ -24,7 +24,9 @@ pub(super) enum Kind {
     Regular,
     /// It has no end to append to.
     Device,
-    /// A pipe, a socket, a directory.
+    /// It can be synced; its entries are not modelled.
+    Directory,
+    /// A pipe, a socket.
     Other,
 }
 
@@ -33,6 +35,35 @@ pub(super) enum Kind {
 pub(super) enum Access {
     Write,
     Read,
+}
+
+/// What a request does to a file's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Effect<'a> {
+    /// Puts bytes at an offset.
+    Write(u64, &'a [u8]),
+    Alter(Alteration),
+}
+
+impl Effect<'_> {
+    fn take(self, sectors: &mut Sectors) -> Result<(), Errno> {
+        let end = match self {
+            Self::Write(offset, bytes) => offset.saturating_add(bytes.len() as u64),
+            Self::Alter(Alteration::Truncate { len }) => len,
+            Self::Alter(_) => 0,
+        };
+        if end > SimDisk::LARGEST_FILE_BYTES {
+            return Err(Errno::FBIG);
+        }
+        match self {
+            Self::Write(offset, bytes) => sectors.write(offset, bytes),
+            Self::Alter(Alteration::Truncate { len }) => sectors.truncate(len),
+            Self::Alter(Alteration::Punch { offset, len }) => sectors.punch(offset, len),
+            // Room is not modelled, nor descriptors.
+            Self::Alter(Alteration::Allocate { .. } | Alteration::Close) => {}
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -124,6 +155,12 @@ impl SimDisk {
         self.make(name, Kind::Device, &[])
     }
 
+    /// Makes a directory and opens it, to be registered with `register_directory`. Its entries are
+    /// not modelled: files exist after a crash whether it was synced or not.
+    pub fn create_directory(&self, name: &str) -> SimFile {
+        self.make(name, Kind::Directory, &[])
+    }
+
     /// Makes something that no backend takes, such as a pipe, and opens it.
     pub fn create_pipe(&self, name: &str) -> SimFile {
         self.make(name, Kind::Other, &[])
@@ -199,21 +236,20 @@ impl SimDisk {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// A disk with what a power cut at this moment leaves, `under_way` being writes that may have
-    /// got through in part: inode, offset, bytes.
+    /// A disk with what a power cut at this moment leaves, `under_way` being what may have got
+    /// through, in part, and of which inode.
     pub(super) fn crash<'a>(
         &self,
-        under_way: impl Iterator<Item = (usize, u64, &'a [u8])>,
+        under_way: impl Iterator<Item = (usize, Effect<'a>)>,
         random: &mut Random,
     ) -> Self {
         let inodes = self.inodes();
         let mut sectors: Vec<Sectors> = inodes.iter().map(|inode| inode.sectors.clone()).collect();
-        for (at, offset, bytes) in under_way {
+        for (at, effect) in under_way {
             if let Some(sectors) = sectors.get_mut(at)
                 && random.chance(700)
-                && offset.saturating_add(bytes.len() as u64) <= Self::LARGEST_FILE_BYTES
             {
-                sectors.write(offset, bytes);
+                let _too_large = effect.take(sectors);
             }
         }
         let survivors = inodes
@@ -230,10 +266,14 @@ impl SimDisk {
 
     /// Writes. Takes effect at once.
     pub(super) fn write(&self, at: usize, offset: u64, data: &[u8]) -> Result<(), Errno> {
-        if offset.saturating_add(data.len() as u64) > Self::LARGEST_FILE_BYTES {
-            return Err(Errno::FBIG);
-        }
-        self.with(at, |inode| inode.sectors.write(offset, data)).ok_or(Errno::BADF)
+        let effect = Effect::Write(offset, data);
+        self.with(at, |inode| effect.take(&mut inode.sectors)).unwrap_or(Err(Errno::BADF))
+    }
+
+    /// Alters. Takes effect at once.
+    pub(super) fn alter(&self, at: usize, what: Alteration) -> Result<(), Errno> {
+        let effect = Effect::Alter(what);
+        self.with(at, |inode| effect.take(&mut inode.sectors)).unwrap_or(Err(Errno::BADF))
     }
 
     /// Some of what a reader sees becomes durable by itself.
@@ -252,8 +292,12 @@ impl SimDisk {
     }
 
     /// Cuts a file that is longer than `byte_count`.
-    pub(super) fn truncate(&self, at: usize, byte_count: u64) {
-        self.with(at, |inode| inode.sectors.truncate(byte_count));
+    pub(super) fn cut_back(&self, at: usize, byte_count: u64) {
+        self.with(at, |inode| {
+            if byte_count < inode.sectors.current().len() as u64 {
+                inode.sectors.truncate(byte_count);
+            }
+        });
     }
 }
 

@@ -160,6 +160,10 @@ impl Driver {
         self.release_ended();
         let registration = match (file.kind(), purpose) {
             (Kind::Other, _) => return Err(StorageIoError::Io(Errno::INVAL)),
+            (Kind::Directory, Purpose::Directory) => Registration::directory(),
+            (Kind::Directory, _) | (_, Purpose::Directory) => {
+                return Err(StorageIoError::Io(Errno::INVAL));
+            }
             _ if !file.disk().is(self.schedule.disk()) => {
                 return Err(StorageIoError::Io(Errno::INVAL));
             }
@@ -192,9 +196,7 @@ impl Driver {
     /// As `deregister_fd`.
     pub(super) fn deregister(&mut self, fd: IoFd) -> Result<(), StorageIoError> {
         let slot = self.engine.begin_close(fd)?;
-        if let Some(handle) = self.handles.get_mut(slot.index()) {
-            *handle = None;
-        }
+        self.forget(fd);
         match self.drive(Some(self.close_deadline), |engine| engine.is_idle(slot)) {
             Ending::Done => {
                 self.release(slot);
@@ -204,12 +206,46 @@ impl Driver {
         }
     }
 
+    /// Accepts the closing of a file.
+    ///
+    /// # Errors
+    /// As `submit_close`.
+    pub(super) fn submit_close(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        let token = self.engine.submit_close(fd)?;
+        self.forget(fd);
+        Ok(token)
+    }
+
+    /// Accepts an alteration of a file, which may change every byte of a range.
+    ///
+    /// # Errors
+    /// Those of `submit`.
+    pub(super) fn submit_alteration(
+        &mut self,
+        fd: IoFd,
+        range: (u64, u64),
+        submit: impl FnOnce(&mut Engine<Boxed<Region>>) -> Result<u64, StorageIoError>,
+    ) -> Result<u64, StorageIoError> {
+        let token = submit(&mut self.engine)?;
+        if let Some(inode) = self.inode(fd) {
+            self.promises.alteration_accepted(inode, token, range);
+        }
+        Ok(token)
+    }
+
+    /// The handle is dead.
+    fn forget(&mut self, fd: IoFd) {
+        for handle in self.handles.iter_mut().filter(|handle| **handle == Some(fd)) {
+            *handle = None;
+        }
+    }
+
     /// Gives back a slot on which no I/O is left.
     fn release(&mut self, slot: FileSlot) {
         let cut_to = self.engine.finish_close(slot);
         let file = self.files.get_mut(slot.index()).and_then(Option::take);
         if let (Some(file), Some(byte_count)) = (file, cut_to) {
-            self.schedule.disk().truncate(file.inode(), byte_count);
+            self.schedule.disk().cut_back(file.inode(), byte_count);
         }
     }
 

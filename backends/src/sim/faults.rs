@@ -3,7 +3,7 @@
 //! What a request will meet is decided when it is handed over: its [`Fate`]. What that does to the
 //! bytes is the disk's business.
 
-use ringzero_core::Errno;
+use ringzero_core::{Alteration, Errno};
 
 use super::random::Random;
 
@@ -19,9 +19,9 @@ use super::random::Random;
 pub struct SimFaults {
     /// Writes and reads cut short: some bytes are written or read, and the answer says how many.
     pub short: u16,
-    /// Writes and reads answered EINTR, EAGAIN or ECANCELED, without a byte written or read. The
-    /// engine sends them again; above some hundred per mille one may meet it too often in a row,
-    /// and fails.
+    /// Writes and reads answered EINTR, EAGAIN or ECANCELED, without a byte written or read; and
+    /// alterations, which do nothing then. The engine sends them again; above some hundred per mille
+    /// one may meet it too often in a row, and fails.
     pub retried: u16,
     /// Requests that end inside the call that hands them over.
     pub at_once: u16,
@@ -31,9 +31,11 @@ pub struct SimFaults {
     pub written_back: u16,
     /// Data-syncs beside which someone else's begins, on a descriptor of their own.
     pub foreign_sync: u16,
-    /// Writes that fail with ENOSPC, EDQUOT or EFBIG. Some of the bytes may have been written.
+    /// Writes that fail with ENOSPC, EDQUOT or EFBIG. Some of the bytes may have been written. And
+    /// allocations that fail with ENOSPC.
     pub refused: u16,
-    /// Writes that fail with EIO. Some of the bytes may have been written.
+    /// Writes that fail with EIO. Some of the bytes may have been written. And alterations that do
+    /// so, and do nothing.
     pub lost: u16,
     /// Data-syncs that fail with EIO, ENOSPC or EDQUOT: of what was not durable yet, some becomes
     /// durable and the rest is dropped, and a further data-sync says 0; or with ECANCELED, and
@@ -111,9 +113,11 @@ pub struct SimCounts {
     pub syncs: u64,
     /// Writes handed over that carry the data-sync of what they write. Writes, too.
     pub durable_writes: u64,
+    /// Alterations handed over.
+    pub alterations: u64,
     /// Writes and reads cut short.
     pub short: u64,
-    /// Writes and reads answered EINTR, EAGAIN or ECANCELED.
+    /// Writes, reads and alterations answered EINTR, EAGAIN or ECANCELED.
     pub retried: u64,
     /// Requests that ended inside the call.
     pub at_once: u64,
@@ -121,9 +125,9 @@ pub struct SimCounts {
     pub written_back: u64,
     /// Data-syncs of someone else.
     pub foreign_syncs: u64,
-    /// Writes that failed with ENOSPC, EDQUOT or EFBIG.
+    /// Writes that failed with ENOSPC, EDQUOT or EFBIG, and allocations with ENOSPC.
     pub refused: u64,
-    /// Writes that failed with EIO.
+    /// Writes and alterations that failed with EIO.
     pub lost: u64,
     /// Data-syncs that were answered with an error.
     pub syncs_failed: u64,
@@ -218,6 +222,29 @@ impl SimFaults {
             return None;
         }
         random.pick(&[Errno::IO, Errno::NOSPC, Errno::DQUOT])
+    }
+
+    /// The error with which an alteration will fail, doing nothing.
+    pub(super) fn of_alteration(
+        &self,
+        what: Alteration,
+        random: &mut Random,
+        counts: &mut SimCounts,
+    ) -> Option<Errno> {
+        counts.alterations += 1;
+        if random.chance(self.retried) {
+            counts.retried += 1;
+            return random.pick(&[Errno::INTR, Errno::AGAIN, Errno::CANCELED]);
+        }
+        if matches!(what, Alteration::Allocate { .. }) && random.chance(self.refused) {
+            counts.refused += 1;
+            return Some(Errno::NOSPC);
+        }
+        if random.chance(self.lost) {
+            counts.lost += 1;
+            return Some(Errno::IO);
+        }
+        None
     }
 
     /// The error with which a data-sync will fail.

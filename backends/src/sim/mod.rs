@@ -172,7 +172,7 @@ impl SimBackend {
     /// are many crashes at the same moment.
     pub fn crash_image(&self, seed: u64) -> SimDisk {
         let schedule = &self.driver.peek().schedule;
-        schedule.disk().crash(schedule.writes(), &mut Random::new(seed))
+        schedule.disk().crash(schedule.under_way(), &mut Random::new(seed))
     }
 
     /// What happened so far.
@@ -293,6 +293,39 @@ impl StorageIoExt for SimBackend {
         limit: u64,
     ) -> Result<IoFd, StorageIoError> {
         self.driver.get_mut()?.register(file, Purpose::Segment { tail, limit })
+    }
+
+    fn register_directory(&mut self, file: SimFile) -> Result<IoFd, StorageIoError> {
+        self.driver.get_mut()?.register(file, Purpose::Directory)
+    }
+
+    fn submit_fsync(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        let driver = self.driver.get_mut()?;
+        let token = driver.engine.submit_fsync(fd)?;
+        if let Some(inode) = driver.inode(fd) {
+            driver.promises.sync_accepted(inode, token);
+        }
+        Ok(token)
+    }
+
+    fn submit_allocate(&mut self, fd: IoFd, offset: u64, len: u64) -> Result<u64, StorageIoError> {
+        self.driver.get_mut()?.engine.submit_allocate(fd, offset, len)
+    }
+
+    fn submit_truncate(&mut self, fd: IoFd, len: u64) -> Result<u64, StorageIoError> {
+        let range = (len, u64::MAX);
+        let driver = self.driver.get_mut()?;
+        driver.submit_alteration(fd, range, |engine| engine.submit_truncate(fd, len))
+    }
+
+    fn submit_punch(&mut self, fd: IoFd, offset: u64, len: u64) -> Result<u64, StorageIoError> {
+        let range = (offset, offset.saturating_add(len));
+        let driver = self.driver.get_mut()?;
+        driver.submit_alteration(fd, range, |engine| engine.submit_punch(fd, offset, len))
+    }
+
+    fn submit_close(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.driver.get_mut()?.submit_close(fd)
     }
 
     fn stats(&self) -> Stats {

@@ -13,6 +13,9 @@
 //! kernel may have told of its loss to the file that was closed. What a file held when it was first
 //! registered is promised if it was durable then. A file that is made again begins anew.
 //!
+//! Of a range that is punched, and of what is beyond the size to which a file is truncated, nothing
+//! is promised from the acceptance on, whether that succeeds or not; nor are zeros, nor sizes.
+//!
 //! Worked example: write 1 of `aaaa` at 0, sync 2, write 3 of `bb` at 1. Nothing is promised until
 //! sync 2 is delivered with success: then `a` at 0 and `a` at 3, because write 3 may be anywhere.
 
@@ -31,20 +34,17 @@ pub struct SimPromise {
     pub bytes: Vec<u8>,
 }
 
-/// A write or append, from acceptance until a datasync has looked at it.
+/// A write, append or alteration, from acceptance until a datasync has looked at it.
 #[derive(Debug)]
 struct Entry {
     token: u64,
     registration: u64,
     offset: u64,
+    /// Where what it may change ends.
+    end: u64,
+    /// What is there then, if that is to be promised.
     bytes: Vec<u8>,
     has_failed: bool,
-}
-
-impl Entry {
-    fn end(&self) -> u64 {
-        self.offset + self.bytes.len() as u64
-    }
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +107,22 @@ impl Promises {
         }
         cut(&mut known.kept, offset, offset + bytes.len() as u64);
         let bytes = bytes.to_vec();
-        let entry = Entry { token, registration, offset, bytes, has_failed: false };
+        let end = offset + bytes.len() as u64;
+        let entry = Entry { token, registration, offset, end, bytes, has_failed: false };
+        known.entries.push_back(entry);
+    }
+
+    /// An alteration was accepted that may change every byte from `begin` to `end`.
+    pub(super) fn alteration_accepted(
+        &mut self,
+        file: usize,
+        token: u64,
+        (begin, end): (u64, u64),
+    ) {
+        let Some(known) = self.files.get_mut(&file) else { return };
+        cut(&mut known.kept, begin, end);
+        let (registration, bytes) = (known.registration, Vec::new());
+        let entry = Entry { token, registration, offset: begin, end, bytes, has_failed: false };
         known.entries.push_back(entry);
     }
 
@@ -155,13 +170,14 @@ impl FilePromises {
     fn synced(&mut self, token: u64, registration: u64) {
         while self.entries.front().is_some_and(|entry| entry.token < token) {
             let Some(entry) = self.entries.pop_front() else { break };
-            cut(&mut self.kept, entry.offset, entry.end());
-            if !entry.has_failed && entry.registration == registration {
+            cut(&mut self.kept, entry.offset, entry.end);
+            let is_known = !entry.has_failed && !entry.bytes.is_empty();
+            if is_known && entry.registration == registration {
                 self.kept.insert(entry.offset, entry.bytes);
             }
         }
         for entry in &self.entries {
-            cut(&mut self.kept, entry.offset, entry.end());
+            cut(&mut self.kept, entry.offset, entry.end);
         }
     }
 }

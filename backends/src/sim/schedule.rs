@@ -9,12 +9,12 @@
 //! Time is a number that only this file moves; no clock is read.
 
 use ringzero_core::{
-    Boxed, Engine, Errno, Executor, FileSlot, Outcome, Piece, Pieces, PiecesMut, RequestId,
-    StableMemory, SyncKind, WriteKind,
+    Alteration, Boxed, Engine, Errno, Executor, FileSlot, Outcome, Piece, Pieces, PiecesMut,
+    RequestId, StableMemory, SyncKind, WriteKind,
 };
 
 use super::{
-    disk::{SimDisk, SimFile},
+    disk::{Effect, SimDisk, SimFile},
     faults::{Fate, SimCounts, SimFaults},
     random::Random,
     trace::{SimEvent, SimTrace},
@@ -42,6 +42,8 @@ enum Work {
     Read { offset: u64, byte_count: u32, outcome: Outcome },
     /// `refusal`: it never ran.
     Sync { stamp: u64, refusal: Option<Errno> },
+    /// `refusal`: it did nothing.
+    Alter { what: Alteration, refusal: Option<Errno> },
     /// A data-sync of somebody else, through an open file of their own.
     ForeignSync { stamp: u64, file: SimFile },
 }
@@ -115,11 +117,15 @@ impl Schedule {
         }
     }
 
-    /// The writes on their way: inode, offset, bytes.
-    pub(super) fn writes(&self) -> impl Iterator<Item = (usize, u64, &[u8])> {
-        self.requests.iter().filter_map(|request| match &request.work {
-            Work::Write { offset, data, .. } => Some((request.inode, *offset, data.as_slice())),
-            Work::Read { .. } | Work::Sync { .. } | Work::ForeignSync { .. } => None,
+    /// What is on its way to a file's bytes, and which file's.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = (usize, Effect<'_>)> {
+        self.requests.iter().filter_map(|request| {
+            let effect = match &request.work {
+                Work::Write { offset, data, .. } => Effect::Write(*offset, data),
+                Work::Alter { what, .. } => Effect::Alter(*what),
+                Work::Read { .. } | Work::Sync { .. } | Work::ForeignSync { .. } => return None,
+            };
+            Some((request.inode, effect))
         })
     }
 
@@ -157,6 +163,9 @@ impl Schedule {
             Work::Read { offset, byte_count, .. } => {
                 let (offset, byte_count) = (*offset, *byte_count);
                 (SimEvent::Read { number, file: inode, offset, byte_count }, WRITE_NS)
+            }
+            Work::Alter { what, .. } => {
+                (SimEvent::Alter { number, file: inode, what: *what }, WRITE_NS)
             }
             Work::Sync { .. } | Work::ForeignSync { .. } => {
                 (SimEvent::Sync { number, file: inode }, SYNC_NS)
@@ -222,6 +231,10 @@ impl Schedule {
                 self.counts.syncs_failed += u64::from(outcome.is_err());
                 outcome
             }
+            Work::Alter { what, refusal } => match refusal {
+                Some(errno) => Err(errno),
+                None => self.disk.alter(inode, what).map(|()| 0),
+            },
             Work::ForeignSync { stamp, mut file } => file.end_sync(stamp),
         };
         self.trace.push(self.now_ns, SimEvent::Ended { number, outcome });
@@ -395,5 +408,11 @@ impl Executor for Handover<'_> {
             None => None,
         };
         self.schedule.begin(id, slot, Work::Sync { stamp, refusal }, self.files)
+    }
+
+    fn alter(&mut self, id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+        let Schedule { faults, random, counts, .. } = &mut *self.schedule;
+        let refusal = faults.of_alteration(what, random, counts);
+        self.schedule.begin(id, file.index(), Work::Alter { what, refusal }, self.files)
     }
 }

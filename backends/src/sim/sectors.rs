@@ -93,16 +93,23 @@ impl Sectors {
         self.note_versions(begin, end);
     }
 
-    /// Cuts the file to `byte_count`, if it is longer.
+    /// Makes the file `byte_count` long; what is added is zeros.
     pub(super) fn truncate(&mut self, byte_count: u64) {
         let end = self.current.len();
-        if byte_count >= end as u64 {
+        if byte_count == end as u64 {
             return;
         }
         self.stamp += 1;
-        self.current.truncate(byte_count as usize);
+        self.current.resize(byte_count as usize, 0);
         self.sizes.push((self.stamp, byte_count));
         self.note_versions(byte_count as usize, end);
+    }
+
+    /// Makes zeros of what the file has of a range.
+    pub(super) fn punch(&mut self, offset: u64, byte_count: u64) {
+        let end = offset.saturating_add(byte_count).min(self.current.len() as u64);
+        let byte_count = end.saturating_sub(offset);
+        self.write(offset, &vec![0; byte_count as usize]);
     }
 
     fn note_versions(&mut self, begin: usize, end: usize) {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use ringzero_core::{IoCompletion, Outcome, WriteKind};
+use ringzero_core::{Alteration, IoCompletion, Outcome, WriteKind};
 
 use super::random::mixed;
 
@@ -45,6 +45,15 @@ pub enum SimEvent {
         number: u64,
         /// Which file.
         file: usize,
+    },
+    /// An alteration was handed over.
+    Alter {
+        /// Its number.
+        number: u64,
+        /// Which file.
+        file: usize,
+        /// What it does.
+        what: Alteration,
     },
     /// A request was answered.
     Ended {
@@ -94,6 +103,15 @@ impl SimTrace {
                 [7 + (u64::from(byte_count) << 3), number, file as u64, offset]
             }
             SimEvent::Sync { number, file } => [2, number, file as u64, 0],
+            SimEvent::Alter { number, file, what } => {
+                let (kind, offset, len) = match what {
+                    Alteration::Allocate { offset, len } => (7, offset, len),
+                    Alteration::Truncate { len } => (15, 0, len),
+                    Alteration::Punch { offset, len } => (23, offset, len),
+                    Alteration::Close => (31, 0, 0),
+                };
+                [kind, number, file as u64, mixed(offset) ^ len]
+            }
             SimEvent::Ended { number, outcome } => {
                 let (kind, value) = match outcome {
                     Ok(byte_count) => (3, u64::from(byte_count)),

@@ -36,6 +36,8 @@ pub(super) struct SyncDriver {
     pub(super) registry: Registry<Region>,
     mode: SyncMode,
     copied: Copied,
+    /// Files whose closing was submitted and has not been executed.
+    closing: u32,
 }
 
 impl SyncDriver {
@@ -50,7 +52,7 @@ impl SyncDriver {
             SyncMode::Immediate => Copied::Nothing,
             SyncMode::UntilFlush => Copied::Everything,
         };
-        Ok(Self { registry: Registry::new(config, region)?, mode, copied })
+        Ok(Self { registry: Registry::new(config, region)?, mode, copied, closing: 0 })
     }
 
     pub(super) fn register(
@@ -92,11 +94,7 @@ impl SyncDriver {
             let Registry { engine, files, .. } = &mut self.registry;
             return inline(engine, &mut SyncExecutor { files });
         }
-        let token = queued(&mut self.registry.engine)?;
-        if self.mode == SyncMode::Immediate {
-            self.run();
-        }
-        Ok(token)
+        self.submit_queued(queued)
     }
 
     /// Accepts a read, into blocks, and runs it at once, unless it is to wait for the flush.
@@ -124,7 +122,42 @@ impl SyncDriver {
         while engine.has_ready() {
             count += engine.start(platform::now_ns(), &mut SyncExecutor { files });
         }
+        self.release_closed();
         count
+    }
+
+    /// Gives back the slots of files that have been closed.
+    fn release_closed(&mut self) {
+        while self.closing > 0
+            && let Some(slot) = self.registry.engine.next_idle_closing()
+        {
+            self.closing -= 1;
+            // What went wrong was the result of the closing.
+            let _ = self.registry.release(slot);
+        }
+    }
+
+    /// Accepts what goes through the queue on every file, and runs it at once unless it is to wait
+    /// for the flush.
+    pub(super) fn submit_queued(
+        &mut self,
+        submit: impl FnOnce(&mut SyncEngine) -> Result<u64, StorageIoError>,
+    ) -> Result<u64, StorageIoError> {
+        let token = submit(&mut self.registry.engine)?;
+        if self.mode == SyncMode::Immediate {
+            self.run();
+        }
+        Ok(token)
+    }
+
+    /// Accepts the closing of a file.
+    pub(super) fn submit_close(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.closing += 1;
+        let answer = self.submit_queued(|engine| engine.submit_close(fd));
+        if answer.is_err() {
+            self.closing -= 1;
+        }
+        answer
     }
 
     /// Executes what is queued. Returns the number of requests.

@@ -2,11 +2,12 @@
 //!
 //! # Safety
 //! The pieces of a request are readable for as long as its `Pieces` lives, or writable for as long as
-//! its `PiecesMut` does.
+//! its `PiecesMut` does. A file that was closed is forgotten by its table.
 #![allow(unsafe_code)]
 
 use ringzero_core::{
-    Errno, Executor, FileSlot, Outcome, Pieces, PiecesMut, RequestId, SyncKind, WriteKind,
+    Alteration, Errno, Executor, FileSlot, Outcome, Pieces, PiecesMut, RequestId, SyncKind,
+    WriteKind,
 };
 
 use crate::{files::Files, platform};
@@ -69,6 +70,15 @@ impl Executor for SyncExecutor<'_> {
     fn sync(&mut self, _id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
         Some(match self.files.get(file) {
             Some(entry) => platform::sync(entry.file(), kind),
+            None => Err(Errno::BADF),
+        })
+    }
+
+    fn alter(&mut self, _id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+        Some(match self.files.get(file) {
+            // SAFETY: the engine hands out nothing behind a close, and says that the file was
+            // closed, so that it is forgotten (`Registry::release`).
+            Some(entry) => unsafe { platform::alter(entry.file(), what) },
             None => Err(Errno::BADF),
         })
     }

@@ -1,4 +1,5 @@
-//! Entries of the submission queue, laid out by hand: [`write`], [`read`], [`sync`].
+//! Entries of the submission queue: [`write`], [`read`] and [`sync`], laid out by hand, and
+//! [`alteration`].
 //!
 //! The builders of the `io-uring` crate zero an entry, set it field by field and copy it. This is
 //! written in one go, where it belongs. It is `struct io_uring_sqe` of linux/io_uring.h (shown in
@@ -10,13 +11,16 @@
 #![allow(unsafe_code)]
 
 use io_uring::{
-    opcode::{Fsync, Read, ReadFixed, Readv, Write, WriteFixed, Writev},
-    squeue::Entry,
-    types::FsyncFlags,
+    opcode::{
+        Close, Fallocate, Fsync, Ftruncate, Read, ReadFixed, Readv, Write, WriteFixed, Writev,
+    },
+    squeue::{Entry, Flags},
+    types::{Fd, FsyncFlags},
 };
-use ringzero_core::{Piece, RequestId};
+use ringzero_core::{Alteration, Piece, RequestId};
 
 use super::targets::Target;
+use crate::platform::Descriptor;
 
 /// The data of a write, or the room of a read.
 #[derive(Clone, Copy, Debug)]
@@ -145,10 +149,33 @@ pub(super) fn sync(target: Target, extent: FsyncFlags, id: RequestId) -> Entry {
     .build()
 }
 
+/// Alters the file; made by the builders, because it is seldom. A close names the descriptor, since
+/// a registered slot is a reference of its own, and goes to a kernel worker at once: what a last
+/// reference leaves to be done may take long.
+pub(super) fn alteration(
+    target: Target,
+    descriptor: Descriptor,
+    what: Alteration,
+    id: RequestId,
+) -> Entry {
+    let Target { number, flags, .. } = target;
+    let punch = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    let fallocate =
+        |mode, offset, len| Fallocate::new(Fd(number), len).offset(offset).mode(mode).build();
+    let (entry, flags) = match what {
+        Alteration::Allocate { offset, len } => {
+            (fallocate(libc::FALLOC_FL_KEEP_SIZE, offset, len), flags)
+        }
+        Alteration::Punch { offset, len } => (fallocate(punch, offset, len), flags),
+        Alteration::Truncate { len } => (Ftruncate::new(Fd(number), len).build(), flags),
+        Alteration::Close => (Close::new(Fd(descriptor.number())).build(), Flags::ASYNC),
+    };
+    entry.flags(flags).user_data(id.to_u64())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use io_uring::{squeue::Flags, types::Fd};
     use std::ptr::without_provenance;
 
     const ID: RequestId = RequestId::from_u64(0x0123_4567_89AB_CDEF);

@@ -19,13 +19,15 @@ use io_uring::{
     types::FsyncFlags,
 };
 use ringzero_core::{
-    Errno, Executor, FileSlot, Outcome, Piece, Pieces, PiecesMut, RequestId, SyncKind, WriteKind,
+    Alteration, Errno, Executor, FileSlot, Outcome, Piece, Pieces, PiecesMut, RequestId, SyncKind,
+    WriteKind,
 };
 
 use super::{
     entry::{self, Source},
     targets::Targets,
 };
+use crate::platform;
 
 /// Fills the submission queue for the length of one call of the engine.
 pub(super) struct UringExecutor<'a> {
@@ -121,5 +123,26 @@ impl Executor for UringExecutor<'_> {
         };
         // SAFETY: the entry points to nothing.
         unsafe { self.push(&entry::sync(target, extent, id)) }
+    }
+
+    /// What the ring cannot do is done here and now (`abilities`).
+    fn alter(&mut self, id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+        let (Some(target), Some(descriptor)) =
+            (self.targets.of(file), self.targets.descriptor_of(file))
+        else {
+            return Some(Err(Errno::BADF));
+        };
+        if what == Alteration::Close {
+            self.targets.vacate(file);
+        }
+        if self.targets.abilities.has(what) {
+            // SAFETY: the entry points to nothing.
+            return unsafe { self.push(&entry::alteration(target, descriptor, what, id)) };
+        }
+        // SAFETY: the files' table keeps the file open.
+        let open = unsafe { descriptor.file() };
+        // SAFETY: nothing of the file follows a close, and its table forgets it
+        // (`Registry::release`).
+        Some(unsafe { platform::alter(&open, what) })
     }
 }

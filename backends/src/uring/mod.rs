@@ -10,9 +10,11 @@
 //! | `ring` | the two queues, and when to enter the kernel |
 //! | `executor`, `entry` | requests → entries |
 //! | `targets` | registered files and buffers |
+//! | `abilities` | which alterations of a file the kernel's rings carry out |
 //! | `bound` | which thread may use a ring |
 //! | `transport` | all of them together, for the driver |
 
+mod abilities;
 mod bound;
 mod entry;
 mod executor;
@@ -82,7 +84,8 @@ impl UringBackend {
         let mut notes = std::mem::take(&mut made.notes);
         let owner = made.owner;
         let ring = Ring::new(made);
-        let (mut targets, refused) = Targets::new(&ring.submitter(), config.limits.files);
+        let (mut targets, refused) = Targets::new(ring.uring(), config.limits.files);
+        notes.extend(targets.abilities.notes());
         notes.extend(refused.map(Note::FilesNotRegistered));
         let region = Region::new(config.limits.memory_bytes()).map_err(SetupError::Memory)?;
         if config.uring.register_buffers {

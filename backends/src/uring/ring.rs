@@ -43,6 +43,11 @@ impl Ring {
         Self { uring, delivery, is_polled, is_disabled }
     }
 
+    /// For setting up what goes with it.
+    pub(super) const fn uring(&self) -> &IoUring {
+        &self.uring
+    }
+
     /// For registrations.
     pub(super) fn submitter(&self) -> Submitter<'_> {
         self.uring.submitter()

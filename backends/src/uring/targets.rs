@@ -16,10 +16,15 @@
 
 use std::os::fd::{AsRawFd, RawFd};
 
-use io_uring::{Submitter, squeue::Flags};
+use io_uring::{IoUring, Submitter, squeue::Flags};
 use ringzero_core::{Errno, FileSlot, Piece, StableMemory};
 
-use crate::{error::errno_of, files::Entry, platform::Reading};
+use super::abilities::Abilities;
+use crate::{
+    error::errno_of,
+    files::Entry,
+    platform::{Descriptor, Reading},
+};
 
 /// The largest buffer that can be registered: io_uring_register(2), IORING_REGISTER_BUFFERS.
 const BUFFER_BYTES: usize = 1 << 30;
@@ -64,19 +69,28 @@ struct Buffers {
 #[derive(Debug)]
 pub(super) struct Targets {
     files: Box<[Option<Target>]>,
+    /// The files themselves, also of those that go by a registered slot.
+    descriptors: Box<[Option<Descriptor>]>,
     has_slots: bool,
     buffers: Buffers,
+    pub(super) abilities: Abilities,
+    /// The ring's own descriptor.
+    ring: RawFd,
 }
 
 impl Targets {
     /// No file yet; `count` slots if the kernel grants them, else descriptors, and why.
-    pub(super) fn new(submitter: &Submitter<'_>, count: u32) -> (Self, Option<Errno>) {
+    pub(super) fn new(uring: &IoUring, count: u32) -> (Self, Option<Errno>) {
+        let submitter = uring.submitter();
         // IORING_RSRC_REGISTER_SPARSE, since Linux 5.19.
         let refused = submitter.register_files_sparse(count).err();
         let targets = Self {
             files: vec![None; count as usize].into(),
+            descriptors: vec![None; count as usize].into(),
             has_slots: refused.is_none(),
             buffers: Buffers { base: 0, byte_count: 0 },
+            abilities: Abilities::of(&submitter),
+            ring: uring.as_raw_fd(),
         };
         (targets, refused.map(|error| errno_of(&error)))
     }
@@ -135,6 +149,9 @@ impl Targets {
         entry: &Entry,
     ) -> Option<Errno> {
         let Some(target) = self.files.get_mut(slot.index()) else { return Some(Errno::BADF) };
+        if let Some(place) = self.descriptors.get_mut(slot.index()) {
+            *place = Some(Descriptor::of(entry.file()));
+        }
         let descriptor = entry.file().as_raw_fd();
         let durable = (entry.durable_flags() != 0).then_some(if entry.is_direct() {
             // The kernel tries it inside io_uring_enter(2), but comes back before the device has
@@ -166,6 +183,41 @@ impl Targets {
         }
     }
 
+    /// The file itself.
+    pub(super) fn descriptor_of(&self, file: FileSlot) -> Option<Descriptor> {
+        self.descriptors.get(file.index()).copied().flatten()
+    }
+
+    /// Makes the kernel forget a file on which no I/O is left: its registered slot is a reference
+    /// that would keep it open. Does not wait.
+    pub(super) fn vacate(&self, slot: FileSlot) {
+        /// `struct io_uring_files_update` of linux/io_uring.h.
+        #[repr(C)]
+        struct FilesUpdate {
+            offset: u32,
+            reserved: u32,
+            descriptors: u64,
+        }
+        const IORING_REGISTER_FILES_UPDATE: libc::c_uint = 6;
+        if self.of(slot).is_none_or(|target| target.flags != Flags::FIXED_FILE) {
+            return;
+        }
+        let no_file: RawFd = -1;
+        let (offset, descriptors) = (slot.index() as u32, (&raw const no_file).addr() as u64);
+        let update = FilesUpdate { offset, reserved: 0, descriptors };
+        // SAFETY: the ring is open, and the call reads one update of the kernel's layout and the
+        // one descriptor that it points to (io_uring_register(2)); both outlive it.
+        unsafe {
+            libc::syscall(
+                libc::SYS_io_uring_register,
+                self.ring,
+                IORING_REGISTER_FILES_UPDATE,
+                &raw const update,
+                1,
+            )
+        };
+    }
+
     /// Forgets a file on which no I/O is left.
     pub(super) fn remove(&mut self, submitter: &Submitter<'_>, slot: FileSlot) {
         const NO_FILE: RawFd = -1;
@@ -192,7 +244,14 @@ mod tests {
     fn buffer_at(at: usize, byte_count: usize) -> Option<u16> {
         let base = 0x7000_0000_0000;
         let buffers = Buffers { base, byte_count: 3 * BUFFER_BYTES + 4_096 };
-        let targets = Targets { files: Box::default(), has_slots: false, buffers };
+        let targets = Targets {
+            files: Box::default(),
+            descriptors: Box::default(),
+            has_slots: false,
+            buffers,
+            abilities: Abilities::NONE,
+            ring: -1,
+        };
         let base = std::ptr::without_provenance(base.wrapping_add(at));
         targets.buffer_of(&Piece { base, byte_count })
     }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use ringzero_core::{
-    Errno, Executor, FileSlot, Outcome, Pieces, PiecesMut, RequestId, StorageIoError, SyncKind,
-    WriteKind,
+    Alteration, Errno, Executor, FileSlot, Outcome, Pieces, PiecesMut, RequestId, StorageIoError,
+    SyncKind, WriteKind,
 };
 
 use super::{
@@ -126,6 +126,10 @@ impl Executor for WorkerExecutor<'_> {
     #[inline]
     fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
         self.push(id, file, Job::Sync(kind), WriteKind::Plain)
+    }
+
+    fn alter(&mut self, id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+        self.push(id, file, Job::Alter(what), WriteKind::Plain)
     }
 }
 

@@ -7,12 +7,13 @@
 //! A request is carried out as long as its file is open and its bytes are in place. Who keeps them
 //! so until the answer: the engine for bytes and arrays (`Executor::write`, `Executor::read`), the files' table for
 //! descriptors, and the driver for both when a backend ends: it leaks them while a thread may still
-//! carry out a request (`Transport::retire`).
+//! carry out a request (`Transport::retire`). After a close the engine hands out nothing of the
+//! file and says so, and the files' table forgets it (`Registry::release`).
 #![allow(unsafe_code)]
 
 use std::slice;
 
-use ringzero_core::{FileSlot, Outcome, Piece, Pieces, PiecesMut, RequestId, SyncKind};
+use ringzero_core::{Alteration, FileSlot, Outcome, Piece, Pieces, PiecesMut, RequestId, SyncKind};
 
 use crate::platform::{self, Descriptor};
 
@@ -46,6 +47,7 @@ pub(super) enum Job {
     /// Reads into several pieces from an offset: the address of their array, and how many.
     ReadArray(*const Piece, u32, u64),
     Sync(SyncKind),
+    Alter(Alteration),
 }
 
 impl Job {
@@ -94,7 +96,7 @@ impl Request {
     ///
     /// # Safety
     /// The file is open and the bytes, and the array, are in place until this returns; those of a
-    /// read are nobody else's.
+    /// read are nobody else's. After a close nobody uses the file, and its table forgets it.
     pub(super) unsafe fn carry_out(&self) -> Answer {
         let Self { id, file, target, job } = *self;
         let Target { descriptor, rw_flags, .. } = target;
@@ -102,6 +104,9 @@ impl Request {
         let open = unsafe { descriptor.file() };
         let outcome = match job {
             Job::Sync(kind) => platform::sync(&open, kind),
+            // SAFETY: nothing of the file follows a close, and its table forgets it (the caller's
+            // promise).
+            Job::Alter(what) => unsafe { platform::alter(&open, what) },
             Job::Piece(piece, offset) => {
                 let pieces = slice::from_ref(&piece);
                 // SAFETY: the bytes are in place (the caller's promise).

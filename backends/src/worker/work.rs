@@ -78,7 +78,8 @@ impl Work {
     }
 
     fn carry_out(&mut self, request: &Request) {
-        // SAFETY: the request is not answered yet, so its bytes and its file are in place.
+        // SAFETY: the request is not answered yet, so its bytes and its file are in place; a
+        // close is the last one of its file (`message`).
         let answer = unsafe { request.carry_out() };
         // The queue has a slot for each request that can be under way.
         let pushed = self.answers.push(answer);

@@ -1,11 +1,11 @@
 //! May this submission be taken? What all kinds of submissions check and claim.
 //!
 //! The fast path of a submission passes one compare for the handle. Everything unusual (shut down,
-//! stale, failed) arrives at [`Engine::submit_gated`].
+//! stale, failed, being altered) arrives at [`Engine::submit_gated`].
 
 use super::{
     Engine,
-    file::Health,
+    file::{Gate, Health},
     operation::{HAS_BYTES, Kind, Operation, Stage},
     storage::Storage,
 };
@@ -120,10 +120,14 @@ impl<S: Storage> Engine<S> {
             return Err(StorageIoError::Closed);
         }
         let slot = self.files.known(fd).ok_or(StorageIoError::BadFd)?;
-        match self.files.records.at(slot).health {
+        let file = self.files.records.at(slot);
+        match file.health {
             Health::Announced(errno) => Err(StorageIoError::Io(errno)),
             Health::Failed(_) | Health::Sound if kind == Kind::Sync => self.accept_sync(slot),
-            Health::Failed(_) | Health::Sound => {
+            _ if file.gate == Gate::SyncsOnly => Err(StorageIoError::Io(Errno::INVAL)),
+            // An alteration is unfinished.
+            Health::Sound => Err(self.refuse_full()),
+            Health::Failed(_) => {
                 if kind == Kind::Append {
                     self.append_offset(slot, len)?;
                 }

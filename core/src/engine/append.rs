@@ -129,6 +129,7 @@ impl<S: Storage> Engine<S> {
     pub(super) fn append_failed(&mut self, slot: u32, failed: u32, begin: u64, errno: Errno) {
         let file = self.files.records.at_mut(slot);
         file.tail = begin.max(file.write_end);
+        file.settled_end = file.settled_end.min(file.tail);
         file.sync_tail = file.sync_tail.min(file.tail);
         file.append_gate = AppendGate::Undelivered(errno);
         let (end, is_end) = (file.tail, !file.is_segment);

@@ -1,15 +1,17 @@
 //! [`Executor`]: what carries requests out. The whole interface between the engine and a driver.
 //!
-//! An executor decides nothing. It is given a write, a read or a sync, and either has done it when the call
-//! returns (`Some(outcome)`) or answers later through `Engine::complete` (`None`). It may carry
-//! requests out in any order and all at once: the engine hands out only what may run now.
+//! An executor decides nothing. It is given a write, a read, a sync or an alteration, and either has
+//! done it when the call returns (`Some(outcome)`) or answers later through `Engine::complete`
+//! (`None`). It may carry requests out in any order and all at once: the engine hands out only what
+//! may run now.
 
 use crate::{
     Errno, Pieces, PiecesMut,
     id::{FileSlot, RequestId},
 };
 
-/// What an executor says of a request: the bytes written or read (0 for a sync), or the error.
+/// What an executor says of a request: the bytes written or read (0 for anything else), or the
+/// error.
 ///
 /// A write may report fewer bytes than asked; the engine sends the rest again.
 pub type Outcome = Result<u32, Errno>;
@@ -39,6 +41,43 @@ pub enum SyncKind {
     /// All metadata too: fsync(2). The first sync after registration, so that it also covers what
     /// was written through the same file before.
     Full,
+}
+
+/// What is to be done to a file, other than to write or sync it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alteration {
+    /// Reserves blocks for a range; neither size nor contents change: fallocate(2) with
+    /// FALLOC_FL_KEEP_SIZE.
+    Allocate {
+        /// Where the range begins.
+        offset: u64,
+        /// Its bytes, at least one.
+        len: u64,
+    },
+    /// Makes the file this long; what is added is zeros: ftruncate(2).
+    Truncate {
+        /// Bytes from the start of the file.
+        len: u64,
+    },
+    /// Makes a range zeros and gives its blocks back; the size stays: fallocate(2) with
+    /// FALLOC_FL_PUNCH_HOLE and FALLOC_FL_KEEP_SIZE.
+    Punch {
+        /// Where the range begins.
+        offset: u64,
+        /// Its bytes, at least one.
+        len: u64,
+    },
+    /// Closes it: close(2). No request of the file follows. Whatever is answered but EOPNOTSUPP,
+    /// EINVAL, EAGAIN or ECANCELED, the descriptor is gone (close(2), "Dealing with error
+    /// returns"), and `Engine::was_closed` says so.
+    Close,
+}
+
+impl Alteration {
+    /// Whether nothing else of the file may be under way.
+    pub(crate) const fn is_exclusive(self) -> bool {
+        !matches!(self, Self::Allocate { .. })
+    }
 }
 
 /// Carries requests out.
@@ -93,4 +132,12 @@ pub trait Executor {
     /// Makes durable what was written to `file` before this call. Otherwise like
     /// [`Executor::write`].
     fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome>;
+
+    /// Alters `file`. Otherwise like [`Executor::write`].
+    ///
+    /// One that cannot answers EOPNOTSUPP: the completion says so, except that of a close, which is
+    /// then left to whoever calls `Engine::finish_close`.
+    fn alter(&mut self, _id: RequestId, _file: FileSlot, _what: Alteration) -> Option<Outcome> {
+        Some(Err(Errno::OPNOTSUPP))
+    }
 }

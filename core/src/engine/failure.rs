@@ -12,7 +12,7 @@
 use super::{
     Engine,
     file::{AppendGate, Failure, Health},
-    operation::{ANNOUNCES_FAILURE, Stage},
+    operation::{ANNOUNCES_FAILURE, Kind, Stage},
     storage::Storage,
 };
 use crate::{
@@ -29,7 +29,7 @@ impl<S: Storage> Engine<S> {
         let mut index = file.syncs.head;
         while index != NIL {
             let sync = self.operations.records.at_mut(index);
-            if sync.token > token {
+            if sync.token > token && sync.kind == Kind::Sync {
                 if sync.result == 0 || token < sync.offset {
                     sync.result = -errno.number();
                     sync.offset = token;

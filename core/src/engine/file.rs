@@ -1,7 +1,8 @@
 //! [`OpenFile`]: the record of one registered file.
 //!
 //! Invariants, while the handle is known:
-//! - `appends`, `writes`, `syncs` and `reads` are each in the order of their tokens;
+//! - `appends`, `writes`, `syncs` and `reads` are each in the order of their tokens; the alteration,
+//!   if there is one, is among the syncs, since it has its place in the order as they have;
 //! - appends are adjacent: each begins where the one before it ends, and the last ends at `tail`
 //!   (while `append_gate` is `Open`);
 //! - while appends are unfinished, `sent` is how far the stream was handed to the executor, and the
@@ -21,7 +22,7 @@ use crate::{
     },
 };
 
-use super::{gap::Gap, lane::Lanes};
+use super::{executor::Alteration, gap::Gap, lane::Lanes};
 
 /// Whether appends are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,16 @@ pub(crate) enum AppendGate {
     Refusing(Errno),
     /// The file has no end to append to.
     Never,
+}
+
+/// What a sound file takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    Open,
+    /// No write and no append before its alteration has ended.
+    Altering,
+    /// Nothing but syncs, ever: a directory.
+    SyncsOnly,
 }
 
 /// A failed write or append that no sync has reported.
@@ -88,7 +99,13 @@ pub struct OpenFile {
     pub(crate) write_end: u64,
 
     pub(crate) lanes: Lanes,
+    /// The syncs, and the alteration.
     pub(crate) syncs: List,
+    /// The unfinished alteration's record, `NIL` if there is none.
+    pub(crate) altering: u32,
+    /// What that does.
+    pub(crate) alteration: Alteration,
+    pub(crate) gate: Gate,
     /// Syncs at the front of `syncs` that the OS call in flight serves, or the durable write.
     pub(crate) flying: u32,
     /// Writes and reads in stage `Again`.
@@ -109,10 +126,17 @@ pub struct OpenFile {
     pub(crate) had_full_sync: bool,
     /// Something was handed over as a plain write, and no data-sync since covers all of that.
     pub(crate) is_unsynced: bool,
-    /// It was found out that the file takes no durable write.
-    pub(crate) refuses_durable: bool,
+    /// It was altered, or is being altered, and no data-sync that began after that was a full one.
+    pub(crate) was_altered: bool,
+    /// The executor has closed it.
+    pub(crate) was_closed: bool,
+    /// Reasons not to send a durable write: syncs that ask for all metadata, and the alteration,
+    /// while they are unfinished; and that the file takes none, once that is known.
+    pub(crate) durable_obstacles: u32,
 
     pub(crate) reads: List,
+    /// The file has at least as many bytes, as far as the engine knows.
+    pub(crate) settled_end: u64,
     /// The first read that is queued and that no start has looked at since it may run, or `NIL`.
     pub(crate) read_next: u32,
     /// Reads with the flag `BLOCKED`.
@@ -146,6 +170,9 @@ impl OpenFile {
         write_end: 0,
         lanes: Lanes::EMPTY,
         syncs: List::EMPTY,
+        altering: NIL,
+        alteration: Alteration::Close,
+        gate: Gate::Open,
         flying: 0,
         again: 0,
         sync_tail: 0,
@@ -159,8 +186,11 @@ impl OpenFile {
         is_fenced: false,
         had_full_sync: false,
         is_unsynced: false,
-        refuses_durable: false,
+        was_altered: false,
+        was_closed: false,
+        durable_obstacles: 0,
         reads: List::EMPTY,
+        settled_end: 0,
         read_next: NIL,
         blocked_reads: 0,
         kept_reads: 0,

@@ -8,6 +8,7 @@
 //!   written before);
 //! - nothing of the file is unsynced: since something was last handed over as a plain write, a
 //!   data-sync was handed over at a moment when nothing was on its way (`is_unsynced`);
+//! - no sync that waits asks for all metadata, and no alteration is unfinished;
 //! - no data-sync flies and no positional write is unfinished. (No other part of the stream is with
 //!   the executor then: that would be unsynced, or a durable write, which flies.)
 //! - all that the waiting syncs cover is one request: from where the stream was handed over up to
@@ -80,7 +81,8 @@ impl OpenFile {
         let is_one_request = byte_count > 0 && byte_count <= u64::from(MAX_REQUEST_BYTES);
         let is_synced = self.had_full_sync && !self.is_unsynced;
         let is_alone = self.flying == 0 && self.writes.is_empty();
-        (is_one_request && is_synced && is_alone && !self.refuses_durable).then_some(self.sync_tail)
+        let is_free = self.durable_obstacles == 0;
+        (is_one_request && is_synced && is_alone && is_free).then_some(self.sync_tail)
     }
 }
 
@@ -148,7 +150,7 @@ impl<S: Storage> Engine<S> {
             (Fusion::Doubted(_), Verdict::Progress(_) | Verdict::Again) => return,
             (fusion, _) => {
                 let error = outcome.err();
-                file.refuses_durable |= error == Some(Errno::OPNOTSUPP);
+                file.durable_obstacles += u32::from(error == Some(Errno::OPNOTSUPP));
                 let doubt = error.filter(|it| it.keeps_file_usable() && fusion == Fusion::Fused);
                 if doubt.is_none() {
                     file.flying = 0;

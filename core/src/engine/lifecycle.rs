@@ -2,15 +2,16 @@
 //!
 //! Closing a file takes two steps, because I/O may be on its way: after [`Engine::begin_close`] the
 //! handle is dead and what was accepted goes on; when [`Engine::is_idle`] says so,
-//! [`Engine::finish_close`] frees the slot. Completions that wait for delivery stay; they keep
-//! operation slots of the file's share until they are polled.
+//! [`Engine::finish_close`] frees the slot; the same after [`Engine::submit_close`]. Completions
+//! that wait for delivery stay; they keep operation slots of the file's share until they are
+//! polled.
 
 use core::ops::Range;
 
 use super::{
     Engine,
     admission::MAX_OFFSET,
-    file::{AppendGate, Health, OpenFile},
+    file::{AppendGate, Gate, OpenFile},
     operation::{HAS_BYTES, Kind, ORPHAN, Stage},
     storage::Storage,
 };
@@ -24,13 +25,15 @@ pub struct Registration {
     mask: u32,
     append_gate: AppendGate,
     is_segment: bool,
+    gate: Gate,
 }
 
 impl Registration {
     /// A file of `byte_count` bytes: appends go to its end.
     pub const fn file(byte_count: u64) -> Self {
         let append_gate = AppendGate::Open;
-        Self { tail: byte_count, limit: MAX_OFFSET, mask: 0, append_gate, is_segment: false }
+        let (gate, is_segment) = (Gate::Open, false);
+        Self { tail: byte_count, limit: MAX_OFFSET, mask: 0, append_gate, is_segment, gate }
     }
 
     /// Appends go to `tail` and never cross `limit`; the file is never cut back.
@@ -41,13 +44,19 @@ impl Registration {
         if tail > limit || limit > MAX_OFFSET {
             return Err(StorageIoError::Io(Errno::INVAL));
         }
-        Ok(Self { tail, limit, mask: 0, append_gate: AppendGate::Open, is_segment: true })
+        let (append_gate, gate) = (AppendGate::Open, Gate::Open);
+        Ok(Self { tail, limit, mask: 0, append_gate, is_segment: true, gate })
     }
 
     /// A device: positional writes only, since it has no end.
     pub const fn device() -> Self {
-        let append_gate = AppendGate::Never;
-        Self { tail: MAX_OFFSET, limit: MAX_OFFSET, mask: 0, append_gate, is_segment: true }
+        let (append_gate, gate, is_segment) = (AppendGate::Never, Gate::Open, true);
+        Self { tail: MAX_OFFSET, limit: MAX_OFFSET, mask: 0, append_gate, is_segment, gate }
+    }
+
+    /// A directory: syncs only, and all of them full ones.
+    pub const fn directory() -> Self {
+        Self { gate: Gate::SyncsOnly, ..Self::device() }
     }
 
     /// The same, of a file that is written in wholes of `alignment` bytes at multiples of it, from
@@ -108,7 +117,7 @@ impl<S: Storage> Engine<S> {
         }
         let Some(slot) = self.files.free_slot() else { return Err(self.refuse_full()) };
         let Range { start, end } = registration.lead();
-        let Registration { tail, limit, mask, append_gate, is_segment } = registration;
+        let Registration { tail, limit, mask, append_gate, is_segment, gate } = registration;
         if mask > 0 {
             let fits = self.tail_blocks.are_aligned(mask + 1) && lead.len() as u64 == end - start;
             if !fits || self.tail_blocks.fill(slot, lead, mask + 1).is_none() {
@@ -123,7 +132,9 @@ impl<S: Storage> Engine<S> {
             max_append: (self.max_write as u32).saturating_sub(mask),
             append_gate,
             is_segment,
+            gate,
             sent_end: tail,
+            settled_end: tail,
             // What earlier registrations left for delivery still holds its operation slots.
             held: file.held,
             orphans: file.orphans,
@@ -135,10 +146,11 @@ impl<S: Storage> Engine<S> {
             is_urgent: file.is_urgent,
             ..OpenFile::EMPTY
         };
-        match self.files.open(slot) {
-            Some(fd) => Ok((fd, FileSlot::at(slot))),
-            None => Err(self.refuse_full()),
+        let Some(fd) = self.files.open(slot) else { return Err(self.refuse_full()) };
+        if gate == Gate::SyncsOnly {
+            self.files.gate(slot);
         }
+        Ok((fd, FileSlot::at(slot)))
     }
 
     /// Begins to close a file. The handle is `BadFd` from here on; what was accepted goes on.
@@ -152,6 +164,11 @@ impl<S: Storage> Engine<S> {
         let slot = self.known(fd)?;
         self.files.close(slot);
         Ok(FileSlot::at(slot))
+    }
+
+    /// Whether the executor has closed the file: whoever holds its descriptor forgets it.
+    pub fn was_closed(&self, file: FileSlot) -> bool {
+        self.files.records.at(u32::from(file.0)).was_closed
     }
 
     /// Whether everything accepted on the file has ended.
@@ -170,9 +187,7 @@ impl<S: Storage> Engine<S> {
         let record = self.files.records.at_mut(slot);
         self.blocks.close(&mut record.packing);
         self.blocks.close_chain(&mut record.chain, &mut record.packing);
-        let is_beyond = record.sent_end > record.tail;
-        let is_cut = is_beyond && !record.is_segment && record.health == Health::Sound;
-        let cut = is_cut.then_some(record.tail);
+        let cut = record.cut();
         let mut orphans = 0;
         self.finished.for_each_mut(&mut self.operations.records, |operation| {
             if operation.file == file.0 {
@@ -220,6 +235,8 @@ impl<S: Storage> Engine<S> {
             file.again = 0;
             (file.blocked, file.blocked_reads) = (0, 0);
             file.flying = 0;
+            file.altering = NIL;
+            file.durable_obstacles = 0;
             file.lanes = OpenFile::EMPTY.lanes;
         }
     }
@@ -229,7 +246,7 @@ impl<S: Storage> Engine<S> {
         let list = match kind {
             Kind::Append => &mut file.appends,
             Kind::Write => &mut file.writes,
-            Kind::Sync => &mut file.syncs,
+            Kind::Sync | Kind::Alter => &mut file.syncs,
             Kind::Read => &mut file.reads,
         };
         list.pop_front(&mut self.operations.records)

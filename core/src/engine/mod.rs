@@ -11,6 +11,7 @@
 //! | `admission` | may this submission be taken? |
 //! | `order` | does this write overlap something in flight? |
 //! | `write`, `append`, `sync` | accepting, starting and finishing each kind |
+//! | `alter` | allocating, truncating, punching holes, closing |
 //! | `stream` | ranges of a file's append stream → requests |
 //! | `tail_block` | where such a range ends, on a file with an alignment |
 //! | `fuse` | a range and the data-sync of it → one request |
@@ -31,6 +32,7 @@ pub(crate) mod stats;
 pub(crate) mod storage;
 
 mod admission;
+mod alter;
 mod append;
 mod delivery;
 mod failure;

@@ -1,10 +1,11 @@
 //! [`Operation`]: the record of one accepted token, from acceptance to delivery.
 //!
 //! A record is one cache line and is on exactly one list at a time: free; its file's appends,
-//! writes, syncs or reads; or the completion queue. Writes that leave together form a *run*: consecutive
-//! records of the list, adjacent in the file, whose first one leads the request. Appends leave as
-//! ranges of their file's stream (`lane::Lane`); of theirs, stage, place and run mean nothing. What
-//! the fields of a read mean is in `read`; of a kept one, `run` is how many bytes it has read.
+//! writes, syncs (where alterations are too) or reads; or the completion queue. Writes that leave
+//! together form a *run*: consecutive records of the list, adjacent in the file, whose first one
+//! leads the request. Appends leave as ranges of their file's stream (`lane::Lane`); of theirs,
+//! stage, place and run mean nothing. What the fields of a read mean is in `read`; of a kept one,
+//! `run` is how many bytes it has read.
 
 use crate::{
     IoCompletion,
@@ -27,6 +28,8 @@ pub(crate) enum Kind {
     Append,
     Sync,
     Read,
+    /// What it does is in its file's record.
+    Alter,
 }
 
 /// How far an operation has come.
@@ -60,8 +63,10 @@ pub(crate) const ANNOUNCES_FAILURE: u8 = 8;
 pub(crate) const ANNOUNCES_APPEND_FAILURE: u8 = 16;
 /// Its file's slot has been given back.
 pub(crate) const ORPHAN: u8 = 32;
+/// A sync that asks for all metadata too.
+pub(crate) const FULL: u8 = 64;
 /// A read: its delivery does not end it if it succeeded.
-pub(crate) const HAS_BYTES: u8 = 64;
+pub(crate) const HAS_BYTES: u8 = 128;
 /// What delivery has to look at.
 pub(crate) const NOTABLE: u8 = ANNOUNCES_FAILURE | ANNOUNCES_APPEND_FAILURE | ORPHAN | HAS_BYTES;
 
@@ -75,14 +80,14 @@ pub struct Operation {
     pub(crate) started_ns: u64,
     pub(crate) links: Links,
     pub(crate) len: u32,
-    /// Bytes of `len` that are written.
+    /// Bytes of `len` that are written. Of a close: 1 once the file is cut back, or need not be.
     pub(crate) done: u32,
     pub(crate) place: Place,
     /// Operations in the request it leads, 0 if it leads none.
     pub(crate) run: u32,
     /// What the completion says. Until then, of an append: its length; of a sync: the failure it
-    /// will report, or 0; of a write on a file that is indexed, or a kept read: its link there; of
-    /// another read: the most that it returns.
+    /// will report, or 0; of a close: the error of cutting back, or 0; of a write on a file that is
+    /// indexed, or a kept read: its link there; of another read: the most that it returns.
     pub(crate) result: i32,
     pub(crate) file: u16,
     pub(crate) vector: u16,

@@ -13,7 +13,9 @@
 //! *The end of the file* is its tail when the read is accepted: what is behind that is not asked
 //! for, so the length is exact whatever is appended meanwhile, and padding is never read. Where the
 //! tail says nothing of the end (segments, devices) the kernel says it, by reading nothing. An
-//! append that fails puts the tail back, and cuts what reads will return ([`Engine::cut_reads`]).
+//! append that fails puts the tail back, and cuts what reads will return ([`Engine::cut_reads`]). A
+//! read of a gap that an unfinished write has left before itself waits for the write, or the file
+//! would end before the gap.
 //!
 //! *Alignment*: on a file with one, whole aligned blocks are read, and the caller is shown the part
 //! that was asked for. An answer that is no multiple of it is the end of the file. The rest of such
@@ -29,7 +31,7 @@ use super::{
     Engine,
     admission::range_end,
     executor::{Executor, Outcome},
-    file::OpenFile,
+    file::{Gate, OpenFile},
     operation::{BLOCKED, HAS_BYTES, Kind, Operation, Stage},
     order,
     retry::{Verdict, judge},
@@ -83,6 +85,11 @@ impl<S: Storage> Engine<S> {
             return Err(StorageIoError::Closed);
         }
         let slot = self.known(fd)?;
+        match self.files.records.at(slot).gate {
+            Gate::Open => {}
+            Gate::Altering => return Err(self.refuse_full()),
+            Gate::SyncsOnly => return Err(StorageIoError::Io(Errno::INVAL)),
+        }
         let end = range_end(self.max_write, len, offset)?;
         let file = self.files.records.at_mut(slot);
         let end = if file.is_segment { end } else { end.min(file.tail) };
@@ -118,7 +125,8 @@ impl<S: Storage> Engine<S> {
             flags: HAS_BYTES,
             ..Operation::EMPTY
         };
-        let must_wait = self.overlaps_unfinished(slot, (offset, end));
+        let must_wait =
+            self.may_be_beyond_end(slot, end) || self.overlaps_unfinished(slot, (offset, end));
         let file = self.files.records.at_mut(slot);
         file.reads.push_back(&mut self.operations.records, index);
         if must_wait {
@@ -131,6 +139,24 @@ impl<S: Storage> Engine<S> {
         }
         self.mark_ready(slot);
         Ok(token)
+    }
+
+    /// Whether what lies before `end` may be missing in the file, because something accepted earlier
+    /// is to make the file longer and is unfinished: a read that does not wait would find the end
+    /// of the file there.
+    fn may_be_beyond_end(&mut self, slot: u32, end: u64) -> bool {
+        let file = self.files.records.at_mut(slot);
+        if file.is_segment {
+            return false;
+        }
+        if file.writes.is_empty() {
+            let unfinished = match file.appends.head {
+                NIL => file.tail,
+                first => self.operations.records.at(first).offset,
+            };
+            file.settled_end = unfinished.min(file.tail);
+        }
+        end > file.settled_end
     }
 
     /// Whether a range of the file overlaps an unfinished write or append.

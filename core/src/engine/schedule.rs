@@ -1,14 +1,15 @@
 //! Which file goes next; and answers → the kind of operation they belong to.
 //!
 //! Two queues of files, each file at most once in each: *ready* ones have something to start,
-//! *urgent* ones something to continue (a rest to send again, a sync whose barrier may be open).
+//! *urgent* ones something to continue (a rest to send again, a sync or an alteration whose barrier
+//! may be open).
 //! A new group of writes and appends starts at [`Engine::start`] only; what is urgent goes at once.
 
 use super::{
     Engine,
     executor::{Executor, Outcome},
     failure::mark,
-    operation::{BLOCKED, Kind, Operation, Stage},
+    operation::{BLOCKED, FULL, Kind, Operation, Stage},
     order,
     storage::Storage,
 };
@@ -94,6 +95,9 @@ impl<S: Storage> Engine<S> {
             }
             self.resend_lane(slot, executor);
             self.start_syncs(slot, executor);
+            if self.files.records.at(slot).altering != NIL {
+                self.start_alteration(slot, executor);
+            }
         }
         self.stats.in_flight_peak = self.stats.in_flight_peak.max(self.in_flight);
         (self.stats.kernel_requests() - before) as usize
@@ -177,6 +181,7 @@ impl<S: Storage> Engine<S> {
         match kind {
             Kind::Sync => self.sync_answered(slot, outcome),
             Kind::Read => self.read_answered(slot, leader, outcome),
+            Kind::Alter => self.alteration_answered(slot, leader, outcome),
             Kind::Write | Kind::Append => self.write_answered(slot, leader, outcome),
         }
     }
@@ -211,7 +216,10 @@ impl<S: Storage> Engine<S> {
                 }
             }
             Kind::Append => file.appends.remove(records, index),
-            Kind::Sync => file.syncs.remove(records, index),
+            Kind::Sync | Kind::Alter => {
+                file.syncs.remove(records, index);
+                file.durable_obstacles -= u32::from(flags & FULL != 0);
+            }
             Kind::Read => {
                 file.reads.remove(records, index);
                 if flags & BLOCKED != 0 {
@@ -226,7 +234,7 @@ impl<S: Storage> Engine<S> {
             self.blocks.release(&mut file.packing, place, len);
         }
         self.finished.push(&mut self.operations.records, index);
-        if kind == Kind::Sync {
+        if matches!(kind, Kind::Sync | Kind::Alter) {
             return;
         }
         self.something_ended(slot);

@@ -19,6 +19,8 @@ pub struct Stats {
     pub read_requests: u64,
     /// Data-syncs handed to the executor, apart from those that a write carries.
     pub sync_requests: u64,
+    /// Alterations handed to the executor, repetitions included.
+    pub alter_requests: u64,
     /// Writes handed to the executor that carry the data-sync of what they write. They count in
     /// `write_requests` too.
     pub durable_writes: u64,
@@ -45,9 +47,9 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Requests handed to the executor: writes, reads and syncs.
+    /// Requests handed to the executor: writes, reads, syncs and alterations.
     pub const fn kernel_requests(&self) -> u64 {
-        self.write_requests + self.read_requests + self.sync_requests
+        self.write_requests + self.read_requests + self.sync_requests + self.alter_requests
     }
 }
 

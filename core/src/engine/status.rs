@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{
     Engine,
-    file::{AppendGate, Health, OpenFile},
+    file::{AppendGate, Gate, Health, OpenFile},
     operation::Stage,
     stats::{FileStatus, Stats},
     storage::Storage,
@@ -78,6 +78,9 @@ impl<S: Storage> Engine<S> {
             Health::Failed(_) => self.append_offset(slot, len).map(|_| false)?,
             Health::Sound => self.append_offset(slot, len)?.is_some(),
         };
+        if file.health == Health::Sound && file.gate == Gate::Altering {
+            return Err(StorageIoError::QueueFull);
+        }
         if len > self.max_write {
             return Err(StorageIoError::Io(Errno::MSGSIZE));
         }

@@ -1,9 +1,13 @@
-//! Data-syncs: the barrier, and sharing one OS call.
+//! Data-syncs and full syncs: the barrier, and sharing one OS call.
 //!
 //! A sync may start when it is older than the oldest unfinished write and append of its file: one
 //! comparison, because both lists are in the order of acceptance. One OS call flies per file; every
 //! sync at the front of the list that the barrier lets through shares it. A sync that covers a
-//! failure completes with that failure's error, and without an OS call.
+//! failure completes with that failure's error, and without an OS call. An alteration has its place
+//! among them: syncs accepted after it wait for it (`alter`).
+//!
+//! A full sync (fsync) is a data-sync that asks for more: the OS call that serves one is a full
+//! one.
 //!
 //! Worked example: write 1, sync 2, sync 3, write 4, sync 5. When write 1 has ended, one OS call
 //! serves 2 and 3, with write 4 in flight beside it; 5 waits for 4 and for that call.
@@ -11,8 +15,8 @@
 use super::{
     Engine,
     executor::{Executor, Outcome, SyncKind},
-    file::Health,
-    operation::{Kind, Operation, Stage},
+    file::{Gate, Health},
+    operation::{FULL, Kind, Operation, Stage},
     retry::sync_error,
     storage::Storage,
 };
@@ -29,6 +33,19 @@ impl<S: Storage> Engine<S> {
             Some(slot) => self.accept_sync(slot),
             None => self.submit_gated(fd, Kind::Sync, 0),
         }
+    }
+
+    /// Accepts a full sync; see
+    /// [`StorageIoExt::submit_fsync`](crate::StorageIoExt::submit_fsync).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn submit_fsync(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
+        let token = self.submit_datasync(fd)?;
+        let file = self.files.records.at_mut(u32::from(fd.slot));
+        self.operations.records.at_mut(file.syncs.tail).flags |= FULL;
+        file.durable_obstacles += 1;
+        Ok(token)
     }
 
     pub(super) fn accept_sync(&mut self, slot: u32) -> Result<u64, StorageIoError> {
@@ -80,7 +97,7 @@ impl<S: Storage> Engine<S> {
             let health = file.health;
             let barrier = self.oldest_token(slot);
             let sync = self.operations.records.at(leader);
-            if sync.token > barrier {
+            if sync.token > barrier || sync.kind == Kind::Alter {
                 return;
             }
             if sync.result != 0 {
@@ -99,15 +116,17 @@ impl<S: Storage> Engine<S> {
     /// Hands one data-sync to the executor for `leader` and all behind it that may share it.
     fn fly<E: Executor>(&mut self, slot: u32, leader: u32, barrier: u64, executor: &mut E) {
         let mut count = 0;
+        let mut flags = 0;
         let mut index = leader;
         while index != NIL {
             let sync = self.operations.records.at_mut(index);
-            if sync.token > barrier || sync.result != 0 {
+            if sync.token > barrier || sync.result != 0 || sync.kind == Kind::Alter {
                 break;
             }
             sync.stage = Stage::Sent;
             sync.started_ns = self.now_ns;
             count += 1;
+            flags |= sync.flags;
             index = sync.links.next;
         }
         let sync = self.operations.records.at_mut(leader);
@@ -116,8 +135,11 @@ impl<S: Storage> Engine<S> {
         let file = self.files.records.at_mut(slot);
         file.flying = count;
         // With nothing on its way, all that was handed over is in, and the call covers it.
-        file.is_unsynced &= !file.writes.is_empty() || file.lanes.has_request();
-        let kind = if file.had_full_sync { SyncKind::Data } else { SyncKind::Full };
+        let is_altering = file.altering != NIL;
+        file.is_unsynced &= is_altering || !file.writes.is_empty() || file.lanes.has_request();
+        let is_data = file.had_full_sync && !file.was_altered && flags & FULL == 0;
+        file.was_altered &= is_altering;
+        let kind = if is_data { SyncKind::Data } else { SyncKind::Full };
         self.in_flight += 1;
         self.stats.sync_requests += 1;
         self.stats.shared_syncs += u64::from(count) - 1;
@@ -131,7 +153,9 @@ impl<S: Storage> Engine<S> {
     pub(super) fn sync_answered(&mut self, slot: u32, outcome: Outcome) {
         let result = match outcome {
             Ok(_) => {
-                self.files.records.at_mut(slot).had_full_sync = true;
+                let file = self.files.records.at_mut(slot);
+                // Of a directory nothing but metadata is to be had.
+                file.had_full_sync = file.gate != Gate::SyncsOnly;
                 Ok(0)
             }
             Err(errno) => Err(sync_error(errno)),

@@ -6,8 +6,9 @@
 //! answers questions. A file that failed or was closed loses `live` only, so the hot path finds
 //! stale, failed and closed files by the same one compare.
 //!
-//! States of a slot: free (`known == 0`) → open (`live == known`) → gated (`live == 0`, failed) →
-//! closing (handle dead: `known == CLOSING`, the slot waits for its last I/O) → free.
+//! States of a slot: free (`known == 0`) → open (`live == known`) ⇄ gated (`live == 0`: failed, or
+//! being altered) → closing (handle dead: `known == CLOSING`, the slot waits for its last I/O) →
+//! free.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -89,6 +90,14 @@ impl<T: Entry, S: Slots<T>> FdTable<T, S> {
     /// Stops submissions on the fast path; the handle stays known.
     pub(crate) fn gate(&mut self, slot: u32) {
         self.records.at_mut(slot).serials_mut().live = 0;
+    }
+
+    /// Submissions are admitted again, if the handle is alive.
+    pub(crate) fn ungate(&mut self, slot: u32) {
+        let serials = self.records.at_mut(slot).serials_mut();
+        if serials.known != CLOSING {
+            serials.live = serials.known;
+        }
     }
 
     /// The handle is dead; the slot is not free yet.

@@ -134,6 +134,10 @@ impl<M: Mode> Fixture for Fused<M> {
         File::from(std::os::fd::OwnedFd::from(writer))
     }
 
+    fn open_directory(&self) -> File {
+        File::open(self.mount.path("")).expect("opened")
+    }
+
     fn open_device(&self) -> File {
         OpenOptions::new().write(true).open("/dev/null").expect("opened")
     }

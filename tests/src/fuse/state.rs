@@ -133,7 +133,7 @@ impl State {
         let action = if self.is_stopped { Action::Complete } else { self.choose(inode, ask) };
         let image = match ask {
             Ask::Sync(_) => self.files[inode].bytes.clone(),
-            Ask::Write { .. } | Ask::Read { .. } => Vec::new(),
+            Ask::Write { .. } | Ask::Read { .. } | Ask::Alter(_) => Vec::new(),
         };
         let delay = match &mut self.delays {
             Some(delays) => {
@@ -175,6 +175,8 @@ impl State {
                 read_bytes = read.unwrap_or_default();
                 outcome
             }
+            // The server asks for none.
+            Ask::Alter(_) => Ok(0),
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
                 _ => {
@@ -215,7 +217,7 @@ impl State {
                 self.fault_count += u64::from(outcome.is_err());
                 return;
             }
-            Ask::Sync(_) => (None, 0),
+            Ask::Sync(_) | Ask::Alter(_) => (None, 0),
         };
         self.fault_count += u64::from(outcome != Ok(wanted as u32));
         let error = match outcome {

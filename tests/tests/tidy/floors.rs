@@ -41,6 +41,7 @@ const HOUSES: &[House] = &[
             ("config", 1),
             ("files", 1),
             ("fork", 1),
+            ("lock", 1),
             ("memory", 1),
             ("report", 1),
             ("segment", 1),

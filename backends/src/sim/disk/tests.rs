@@ -8,7 +8,9 @@
 //! | an error is told for ever | `each_open_file_…`, `of_two_overlapping_syncs_…` |
 //! | an error is told to one open file only | `each_open_file_…` |
 //! | nothing is torn | `a_crash_keeps_drops_and_tears_…` |
-//! | nothing under way gets through | `a_write_under_way_…` |
+//! | nothing under way gets through | `a_write_under_way_…`, `a_truncation_under_way_…` |
+//! | the size after a truncation is durable at once | `a_truncation_is_durable_…` |
+//! | a hole goes beyond the end | `a_hole_is_zeros_…` |
 
 use std::collections::BTreeSet;
 
@@ -119,7 +121,7 @@ fn a_crash_keeps_drops_and_tears_what_is_not_synced_and_nothing_else() {
 fn a_crash_leaves_any_size_since_the_last_sync() {
     let (disk, _, _) = opened(b"aaaa");
     disk.write(0, 4, &[b'b'; 60]).unwrap();
-    disk.truncate(0, 40);
+    disk.cut_back(0, 40);
     let images = crashes(&disk);
     let sizes: BTreeSet<usize> = images.iter().map(Vec::len).collect();
     assert_eq!((sizes.first(), sizes.last()), (Some(&4), Some(&64)));
@@ -132,12 +134,58 @@ fn a_crash_leaves_any_size_since_the_last_sync() {
 }
 
 #[test]
+fn a_truncation_is_durable_after_a_sync_and_may_be_undone_before() {
+    let (disk, mut file, _) = opened(&[b'a'; 2_000]);
+    disk.alter(0, Alteration::Truncate { len: 700 }).unwrap();
+    let sizes: BTreeSet<usize> = crashes(&disk).iter().map(Vec::len).collect();
+    assert_eq!((sizes.first(), sizes.last()), (Some(&700), Some(&2_000)), "either, or between");
+    let stamp = disk.begin_sync(0);
+    file.end_sync(stamp).unwrap();
+    assert!(crashes(&disk).iter().all(|image| *image == [b'a'; 700]));
+
+    disk.alter(0, Alteration::Truncate { len: 1_500 }).unwrap();
+    assert_eq!(disk.read("file").unwrap(), [vec![b'a'; 700], vec![0; 800]].concat());
+    let is_right =
+        |image: &Vec<u8>| image[..700] == [b'a'; 700] && image[700..].iter().all(|byte| *byte == 0);
+    assert!(crashes(&disk).iter().all(is_right), "what was cut off never comes back");
+    let large = Alteration::Truncate { len: SimDisk::LARGEST_FILE_BYTES + 1 };
+    assert_eq!(disk.alter(0, large), Err(Errno::FBIG));
+}
+
+#[test]
+fn a_truncation_under_way_may_have_got_through() {
+    let (disk, ..) = opened(&[b'a'; 2_000]);
+    let mut sizes = BTreeSet::new();
+    for seed in 0..500 {
+        let under_way = [(0, Effect::Alter(Alteration::Truncate { len: 700 }))].into_iter();
+        let image = disk.crash(under_way, &mut Random::new(seed)).read("file").unwrap();
+        assert!(image.iter().all(|byte| *byte == b'a' || *byte == 0));
+        sizes.insert(image.len());
+    }
+    assert_eq!((sizes.first(), sizes.last()), (Some(&700), Some(&2_000)));
+}
+
+#[test]
+fn a_hole_is_zeros_up_to_the_end_and_durable_after_a_sync() {
+    let (disk, mut file, _) = opened(&[b'a'; 2_000]);
+    disk.alter(0, Alteration::Punch { offset: 600, len: 9_000 }).unwrap();
+    let expected = [vec![b'a'; 600], vec![0; 1_400]].concat();
+    assert_eq!(disk.read("file").unwrap(), expected);
+    assert!(crashes(&disk).iter().any(|image| *image != expected), "control: not before");
+    let stamp = disk.begin_sync(0);
+    file.end_sync(stamp).unwrap();
+    assert!(crashes(&disk).iter().all(|image| *image == expected));
+    disk.alter(0, Alteration::Punch { offset: 5_000, len: 10 }).unwrap();
+    assert_eq!(disk.read("file").unwrap(), expected, "nothing is there");
+}
+
+#[test]
 fn a_write_under_way_may_have_got_through_in_part() {
     let (disk, _, _) = opened(&[b'a'; 2_048]);
     let data = [b'b'; 1_024];
     let mut seen = BTreeSet::new();
     for seed in 0..500 {
-        let under_way = std::iter::once((0, 512, &data[..]));
+        let under_way = std::iter::once((0, Effect::Write(512, &data)));
         let image = disk.crash(under_way, &mut Random::new(seed)).read("file").unwrap();
         assert!(image[..512].iter().chain(&image[1_536..]).all(|byte| *byte == b'a'));
         seen.insert((image[512], image[1_535]));

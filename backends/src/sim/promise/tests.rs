@@ -5,6 +5,7 @@
 //! |---|---|
 //! | a write takes a promise back | `a_byte_is_promised_…`, `what_was_durable_…` |
 //! | what failed is not promised | `what_failed_…` |
+//! | an alteration takes promises back | `what_is_cut_off_…`, `a_write_before_an_alteration_…` |
 //! | an earlier registration is not promised | `a_sync_does_not_speak_…` |
 
 use super::*;
@@ -28,6 +29,35 @@ fn list(promises: &Promises) -> Vec<(u64, String)> {
 
 fn pairs(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
     expected.iter().map(|(offset, bytes)| (*offset, (*bytes).to_owned())).collect()
+}
+
+#[test]
+fn what_is_cut_off_or_punched_is_promised_no_more_and_what_comes_after_is() {
+    let mut promises = empty();
+    promises.write_accepted(0, 1, 0, b"abcdefgh");
+    promises.sync_accepted(0, 2);
+    deliver(&mut promises, 1, 8);
+    deliver(&mut promises, 2, 0);
+    promises.alteration_accepted(0, 3, (6, u64::MAX));
+    assert_eq!(list(&promises), pairs(&[(0, "abcdef")]), "from the acceptance on");
+    promises.alteration_accepted(0, 4, (1, 3));
+    promises.write_accepted(0, 5, 5, b"xyz");
+    promises.sync_accepted(0, 6);
+    deliver(&mut promises, 6, 0);
+    assert_eq!(list(&promises), pairs(&[(0, "a"), (3, "de"), (5, "xyz")]));
+}
+
+#[test]
+fn a_write_before_an_alteration_of_its_bytes_is_not_promised_by_a_sync_of_both() {
+    let mut promises = empty();
+    promises.write_accepted(0, 1, 0, b"abcdefgh");
+    promises.sync_accepted(0, 2);
+    promises.alteration_accepted(0, 3, (4, u64::MAX));
+    deliver(&mut promises, 2, 0);
+    assert_eq!(list(&promises), pairs(&[(0, "abcd")]), "it may have happened already");
+    promises.sync_accepted(0, 4);
+    deliver(&mut promises, 4, 0);
+    assert_eq!(list(&promises), pairs(&[(0, "abcd")]));
 }
 
 #[test]
