@@ -56,15 +56,6 @@ impl Entry {
         self.is_direct
     }
 
-    /// How io_uring may be asked to read it.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn reading(&self) -> platform::Reading {
-        match self.identity.kind {
-            Kind::Device | Kind::Directory | Kind::Other => platform::Reading::Inside,
-            Kind::Regular => platform::reading(&self.file),
-        }
-    }
-
     /// What a write of this file carries besides that also syncs what it writes: RWF_DSYNC, or 0
     /// where that is not to be relied on.
     #[inline]

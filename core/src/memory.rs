@@ -1,5 +1,5 @@
-//! Memory that a kernel, a device or another thread may read or write while an operation is in flight:
-//! [`StableMemory`], and a piece of it: [`Piece`].
+//! Memory that a kernel, a device or another thread may read or write while an operation is in
+//! flight: [`StableMemory`], and a piece of it: [`Piece`].
 //!
 //! # Safety
 //! Moving a value and `mem::forget` are safe code, so memory that an executor still reads can be
@@ -13,8 +13,8 @@ use core::ptr::NonNull;
 /// # Safety
 /// From construction until drop, `base` gives the same pointer, aligned for [`Piece`], to
 /// `byte_count` initialised bytes that are valid for reads and writes through it, however the value
-/// itself is moved, and that nothing but the engine and its executor writes. If the value is forgotten they stay valid for
-/// ever.
+/// itself is moved, and that nothing but the engine and its executor writes. If the value is
+/// forgotten they stay valid for ever.
 pub unsafe trait StableMemory {
     /// The first byte.
     fn base(&self) -> NonNull<u8>;

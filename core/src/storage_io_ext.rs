@@ -171,9 +171,9 @@ pub trait StorageIoExt {
     /// # Errors
     /// `QueueFull`, `BufferExhausted`: later. `Io(EMSGSIZE)`: longer than `max_write()`, or with
     /// O_DIRECT, with what must be read around it. `Io(EFBIG)`: ends beyond `i64::MAX`.
-    /// `Io(EINVAL)`: offset `u64::MAX`. `BadFd`. `Closed`. Of a file that is not open for reading the
-    /// completion says EBADF; of one on FUSE, read through io_uring, EOPNOTSUPP: the kernel has a
-    /// fault there.
+    /// `Io(EINVAL)`: offset `u64::MAX`. `BadFd`. `Closed`. Of a file that is not open for reading
+    /// the completion says EBADF; of one on FUSE, read through io_uring, EOPNOTSUPP: the kernel has
+    /// a fault there.
     fn submit_read(&mut self, fd: IoFd, len: usize, offset: u64) -> Result<u64, StorageIoError>;
 
     /// The bytes of a read that was delivered with success, from its byte `skip` on: all of them if

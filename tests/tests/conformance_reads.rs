@@ -3,15 +3,18 @@
 //! # Mutations
 //! | removed or changed | red |
 //! |---|---|
-//! | a read waits for what it overlaps; for all of it | 22 tests each |
-//! | a write waits for a read that it overlaps; when it is looked at again | 11; 12 |
-//! | the cut at the tail; after an append that failed | 31; `.._ends_where_the_file_does` |
-//! | what is shown is cut to what was asked for | 12, all of files with an alignment, and one |
+//! | a read waits for what it overlaps | 22 tests |
+//! | it waits for all accepted before it, not for the next end | 22 |
+//! | a write waits for a read that it overlaps | 11 |
+//! | and when it is looked at again | 12 |
+//! | what is shown is cut to what was asked for | 12, of files with an alignment |
 //! | the lead of an aligned read | 22 |
-//! | reading nothing is the end; part of an aligned block is; a short answer is not | segments; segments, direct; 17 |
-//! | a read of a gap waits for the write behind it | `a_gap_..`, modes that queue |
-//! | blocks are kept until the release; given back by it | nearly all; 6 |
-//! | a used slot keeps the account of the blocks; of the reads; closing keeps the bytes | `what_a_closed_..`; `a_closed_files_..`; the same |
+//! | a short answer is not the end | 17 |
+//! | blocks are kept until the release | nearly all |
+//! | they are given back by it | 6 |
+//! | a slot that is used again keeps the account of kept blocks | `what_a_closed_..` |
+//! | and that of kept reads | `a_closed_files_reads_..` |
+//! | closing keeps the bytes | `a_closed_files_reads_..` |
 //! | an error is no write's; 16 attempts | `an_error_is_the_reads_own` |
 //! | kept reads are not pending | `bytes_stay_..` |
 //! | syncs do not wait for reads | `a_sync_does_not_wait_..` |
@@ -31,9 +34,6 @@ use ringzero_tests::{
 conformance!(
     a_read_gives_the_bytes_of_the_file,
     a_read_sees_what_was_accepted_before_it_and_nothing_later,
-    the_end_of_the_file_is_exact,
-    a_gap_before_an_unfinished_write_is_zeros,
-    a_segment_ends_where_its_file_does,
     bytes_stay_until_they_are_released_and_no_longer,
     long_reads_come_in_parts,
     reads_that_are_kept_take_no_share_of_another_file,
@@ -139,65 +139,6 @@ fn check_all<F: Fixture>(s: &mut Session<F>, expected: &mut Vec<(u64, Vec<u8>)>)
         let seen = s.bytes_of(token);
         assert_eq!(seen.len(), expected.len(), "the length of read {token}");
         assert!(seen == expected, "read {token} saw something else");
-    }
-}
-
-fn the_end_of_the_file_is_exact<F: Fixture>() {
-    let Some(mut s) = Session::<F>::at(Place::Memory, &Setup::default()) else { return };
-    let fd = s.open("file", &bytes(3, 0, 1_000));
-    let cases =
-        [(900, 200, 100), (999, 1, 1), (999, 2, 1), (1_000, 1, 0), (5_000, 9, 0), (0, 0, 0)];
-    for (offset, len, expected) in cases {
-        let token = s.read(fd, len, offset).unwrap();
-        assert_eq!(s.wait_for(token), expected, "{len} at {offset}");
-        assert_eq!(s.io.read_bytes(token, 0).unwrap().len(), expected as usize);
-        assert_eq!(s.io.read_bytes(token, expected as usize), Ok(&[][..]));
-        assert_eq!(s.io.release_read(token), Ok(()));
-    }
-    // What is appended while it is under way is not seen.
-    let token = s.read(fd, 500, 800).unwrap();
-    for _ in 0..5 {
-        s.append(fd, &[9; 50]).unwrap();
-    }
-    assert!(s.bytes_of(token) == bytes(3, 0, 1_000)[800..]);
-    let token = s.read(fd, 500, 800).unwrap();
-    assert_eq!(s.wait_for(token), 450);
-    assert_eq!(s.io.release_read(token), Ok(()));
-}
-
-/// What a write beyond the end leaves out is zeros, also before the write is in the file.
-fn a_gap_before_an_unfinished_write_is_zeros<F: Fixture>() {
-    let Some(mut s) = Session::<F>::at(Place::Memory, &Setup::default()) else { return };
-    let fd = s.open("file", &[1; 100]);
-    for round in 1..40_u64 {
-        let begin = s.io.tail(fd).unwrap();
-        s.retry(|s| s.write(fd, &[2; 50], begin + 200)).unwrap();
-        let gap = s.retry(|s| s.read(fd, 120, begin + 40)).unwrap();
-        assert!(s.bytes_of(gap) == [0; 120], "round {round}");
-    }
-}
-
-/// The tail of a segment says nothing of where its file ends.
-fn a_segment_ends_where_its_file_does<F: Fixture>() {
-    let limits = Limits { block_bytes: 4_096, blocks_common: 8, ..SMALL };
-    let Some(mut s) = Session::<F>::at(Place::Disk, &Setup::with(limits)) else { return };
-    let content = bytes(8, 0, 9_000);
-    let plain = s.fixture.create("plain", &content);
-    drop(s.fixture.create("direct", &content));
-    let mut files = vec![plain];
-    match s.fixture.open_direct("direct") {
-        Ok(file) => files.push(file),
-        Err(reason) => ringzero_tests::skip::skip(format!("{}: {reason}", F::NAME)),
-    }
-    for file in files {
-        let fd = s.io.register_segment(file, 512, 40_960).unwrap();
-        let cases = [(8_900, 200, 100), (8_999, 5_000, 1), (9_000, 10, 0), (20_000, 10, 0)];
-        for (offset, len, expected) in cases {
-            let token = s.read(fd, len, offset).unwrap();
-            assert_eq!(s.wait_for(token), expected as i32, "{len} at {offset}");
-            let begin = content.len().min(offset as usize);
-            assert!(s.bytes_of(token) == content[begin..begin + expected]);
-        }
     }
 }
 
@@ -439,20 +380,6 @@ fn a_failed_file_can_be_read() {
     assert_eq!(s.write(fd, &[1], 0), Err(StorageIoError::Io(Errno::IO)), "control: it is failed");
     let after = s.read(fd, 100, 100).unwrap();
     assert!(s.bytes_of(before) == content[..100] && s.bytes_of(after) == content[100..200]);
-}
-
-/// What an append that fails had written in part is not the file's.
-#[test]
-fn a_read_behind_an_append_that_fails_ends_where_the_file_does() {
-    let mut s = scripted();
-    let fd = s.open("file", &bytes(1, 0, 1_000));
-    let disk = s.fixture.disk.clone();
-    disk.script(Rule::once("file", Of::Writes, Action::Torn(60, Errno::NOSPC)));
-    let append = s.append(fd, &[7; 100]).unwrap();
-    let read = s.read(fd, 500, 900).unwrap();
-    assert_eq!(s.wait_for(append), -Errno::NOSPC.number());
-    assert_eq!(s.fixture.read("file").len(), 1_060, "control: more is in the file");
-    assert!(s.bytes_of(read) == bytes(1, 0, 1_000)[900..]);
 }
 
 #[test]

@@ -13,7 +13,10 @@ use std::{
     mem::MaybeUninit,
     os::{
         fd::{AsRawFd, FromRawFd},
-        unix::{ffi::OsStrExt, fs::OpenOptionsExt},
+        unix::{
+            ffi::OsStrExt,
+            fs::{FileTypeExt, OpenOptionsExt},
+        },
     },
     path::Path,
     sync::{OnceLock, atomic::AtomicU32},
@@ -141,7 +144,13 @@ pub(crate) enum Reading {
     Refused,
 }
 
-/// How io_uring may be asked to read a regular file.
+/// Whether it is a device.
+fn has_no_file_system(file: &File) -> bool {
+    let kind = file.metadata().map(|metadata| metadata.file_type());
+    kind.is_ok_and(|kind| kind.is_block_device() || kind.is_char_device())
+}
+
+/// How io_uring may be asked to read a file.
 ///
 /// Not on FUSE: after a short answer in the middle of a file the kernel goes on by itself, in
 /// io_uring_enter(2) and in a worker alike, and where the server is asked without a cache it reads
@@ -151,6 +160,7 @@ pub(crate) fn reading(file: &File) -> Reading {
     match file_system(file) {
         Some(libc::FUSE_SUPER_MAGIC) => Reading::Refused,
         Some(known) if KNOWN.contains(&known) => Reading::Inside,
+        _ if has_no_file_system(file) => Reading::Inside,
         _ => Reading::Apart,
     }
 }

@@ -20,8 +20,8 @@ pub struct SimFaults {
     /// Writes and reads cut short: some bytes are written or read, and the answer says how many.
     pub short: u16,
     /// Writes and reads answered EINTR, EAGAIN or ECANCELED, without a byte written or read; and
-    /// alterations, which do nothing then. The engine sends them again; above some hundred per mille
-    /// one may meet it too often in a row, and fails.
+    /// alterations, which do nothing then. The engine sends them again; above some hundred per
+    /// mille one may meet it too often in a row, and fails.
     pub retried: u16,
     /// Requests that end inside the call that hands them over.
     pub at_once: u16,

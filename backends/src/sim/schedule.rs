@@ -2,9 +2,9 @@
 //!
 //! A request is given a duration by chance when it is handed over, so requests end in any order,
 //! also across files. A write takes effect when it *ends*; a data-sync covers what had taken effect
-//! when it *began*. The bytes are copied when they are handed over, so nothing here touches memory of
-//! the engine later. So a read, too, sees what the file has when it is handed over; the engine keeps
-//! writes over the same bytes apart from it, so it could not see anything else later.
+//! when it *began*. The bytes are copied when they are handed over, so nothing here touches memory
+//! of the engine later. So a read, too, sees what the file has when it is handed over; the engine
+//! keeps writes over the same bytes apart from it, so it could not see anything else later.
 //!
 //! Time is a number that only this file moves; no clock is read.
 

@@ -1,8 +1,8 @@
 //! [`SyncExecutor`]: carries a request out with one system call, and answers before it returns.
 //!
 //! # Safety
-//! The pieces of a request are readable for as long as its `Pieces` lives, or writable for as long as
-//! its `PiecesMut` does. A file that was closed is forgotten by its table.
+//! The pieces of a request are readable for as long as its `Pieces` lives, or writable for as long
+//! as its `PiecesMut` does. A file that was closed is forgotten by its table.
 #![allow(unsafe_code)]
 
 use ringzero_core::{

@@ -2,8 +2,8 @@
 //!
 //! The simplest backend: no thread and no ring, so nothing is ever under way when a call returns.
 //! By default ([`SyncMode::Immediate`](crate::SyncMode)) a submission is executed before it
-//! returns, straight from the caller's slice. Three exceptions go through the engine's queue and its
-//! blocks instead:
+//! returns, straight from the caller's slice. Three exceptions go through the engine's queue and
+//! its blocks instead:
 //!
 //! | what | executed |
 //! |---|---|

@@ -3,8 +3,8 @@
 //!
 //! The builders of the `io-uring` crate zero an entry, set it field by field and copy it. This is
 //! written in one go, where it belongs. It is `struct io_uring_sqe` of linux/io_uring.h (shown in
-//! io_uring_enter(2)), with the unions resolved for writes, reads and syncs; the tests compare every byte
-//! with what the builders make.
+//! io_uring_enter(2)), with the unions resolved for writes, reads and syncs; the tests compare
+//! every byte with what the builders make.
 //!
 //! # Safety
 //! Making an entry is harmless; whoever pushes it answers for what it points to.

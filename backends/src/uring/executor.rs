@@ -7,11 +7,11 @@
 //!
 //! # Safety
 //! An entry holds raw addresses. `Executor::write` is handed [`Pieces`], and `Executor::read`
-//! [`PiecesMut`], whose bytes, and whose array if it has several elements, stay where they are until
-//! the request is answered (and are the request's alone if it is a read); the memory
-//! is the engine's, which the driver leaks rather than frees while the kernel holds a request. An
-//! executor is handed to `start` and `proceed` only, never to a submission that is executed inline:
-//! there the pieces are the caller's, and end with the call.
+//! [`PiecesMut`], whose bytes, and whose array if it has several elements, stay where they are
+//! until the request is answered (and are the request's alone if it is a read); the memory is the
+//! engine's, which the driver leaks rather than frees while the kernel holds a request. An executor
+//! is handed to `start` and `proceed` only, never to a submission that is executed inline: there
+//! the pieces are the caller's, and end with the call.
 #![allow(unsafe_code)]
 
 use io_uring::{

@@ -23,7 +23,7 @@ use super::abilities::Abilities;
 use crate::{
     error::errno_of,
     files::Entry,
-    platform::{Descriptor, Reading},
+    platform::{self, Descriptor, Reading},
 };
 
 /// The largest buffer that can be registered: io_uring_register(2), IORING_REGISTER_BUFFERS.
@@ -162,7 +162,7 @@ impl Targets {
             // file of XFS stays in io_uring_enter(2) for the whole sync.
             Flags::ASYNC
         });
-        let reading = match entry.reading() {
+        let reading = match platform::reading(entry.file()) {
             Reading::Inside => Some(Flags::empty()),
             Reading::Apart => Some(Flags::ASYNC),
             Reading::Refused => None,

@@ -5,10 +5,10 @@
 //!
 //! # Safety
 //! A request is carried out as long as its file is open and its bytes are in place. Who keeps them
-//! so until the answer: the engine for bytes and arrays (`Executor::write`, `Executor::read`), the files' table for
-//! descriptors, and the driver for both when a backend ends: it leaks them while a thread may still
-//! carry out a request (`Transport::retire`). After a close the engine hands out nothing of the
-//! file and says so, and the files' table forgets it (`Registry::release`).
+//! so until the answer: the engine for bytes and arrays (`Executor::write`, `Executor::read`), the
+//! files' table for descriptors, and the driver for both when a backend ends: it leaks them while a
+//! thread may still carry out a request (`Transport::retire`). After a close the engine hands out
+//! nothing of the file and says so, and the files' table forgets it (`Registry::release`).
 #![allow(unsafe_code)]
 
 use std::slice;

@@ -1,7 +1,7 @@
 //! [`Executor`]: what carries requests out. The whole interface between the engine and a driver.
 //!
-//! An executor decides nothing. It is given a write, a read, a sync or an alteration, and either has
-//! done it when the call returns (`Some(outcome)`) or answers later through `Engine::complete`
+//! An executor decides nothing. It is given a write, a read, a sync or an alteration, and either
+//! has done it when the call returns (`Some(outcome)`) or answers later through `Engine::complete`
 //! (`None`). It may carry requests out in any order and all at once: the engine hands out only what
 //! may run now.
 

@@ -1,8 +1,9 @@
 //! [`OpenFile`]: the record of one registered file.
 //!
 //! Invariants, while the handle is known:
-//! - `appends`, `writes`, `syncs` and `reads` are each in the order of their tokens; the alteration,
-//!   if there is one, is among the syncs, since it has its place in the order as they have;
+//! - `appends`, `writes`, `syncs` and `reads` are each in the order of their tokens; the
+//!   alteration, if there is one, is among the syncs, since it has its place in the order as they
+//!   have;
 //! - appends are adjacent: each begins where the one before it ends, and the last ends at `tail`
 //!   (while `append_gate` is `Open`);
 //! - while appends are unfinished, `sent` is how far the stream was handed to the executor, and the

@@ -26,6 +26,11 @@
 //! 1,024..2,048 into room for 1,024 bytes; its `offset` is 1,300, its `place` 276 bytes into that
 //! room, its `len` the 748 bytes from there to the end of the room, its `result` 700. The kernel
 //! reads 976, which ends inside a block: the read is finished with min(976 − 276, 700) = 700.
+//!
+//! # Safety
+//! The room of a read is its own from acceptance to release. The executor writes it only while the
+//! request is unanswered, and nobody is shown it before the read is delivered.
+#![allow(unsafe_code)]
 
 use super::{
     Engine,
@@ -141,9 +146,9 @@ impl<S: Storage> Engine<S> {
         Ok(token)
     }
 
-    /// Whether what lies before `end` may be missing in the file, because something accepted earlier
-    /// is to make the file longer and is unfinished: a read that does not wait would find the end
-    /// of the file there.
+    /// Whether what lies before `end` may be missing in the file, because something accepted
+    /// earlier is to make the file longer and is unfinished: a read that does not wait would find
+    /// the end of the file there.
     fn may_be_beyond_end(&mut self, slot: u32, end: u64) -> bool {
         let file = self.files.records.at_mut(slot);
         if file.is_segment {
@@ -256,7 +261,6 @@ impl<S: Storage> Engine<S> {
     }
 
     /// Hands what is left of a read to the executor, or as much of it as one request can carry.
-    #[allow(unsafe_code)]
     fn send_read<E: Executor>(&mut self, slot: u32, index: u32, executor: &mut E) {
         let file = self.files.records.at(slot);
         let read = self.operations.records.at(index);

@@ -17,9 +17,10 @@
 //! block with no references has `fill == 0`; `at < block_bytes`.
 //!
 //! # Safety
-//! The kernel reads the bytes of writes in flight and writes those of reads in flight, so Rust holds
-//! no reference to these. Rust writes bytes only where no operation owns them yet (`copy`, under
-//! `&mut`), and refers to bytes that the kernel wrote only when the read has ended (`bytes`). Every address is checked against the memory's size where it is made.
+//! The kernel reads the bytes of writes in flight and writes those of reads in flight, so Rust
+//! holds no reference to these. Rust writes bytes only where no operation owns them yet (`copy`,
+//! under `&mut`), and refers to bytes that the kernel wrote only when the read has ended (`bytes`).
+//! Every address is checked against the memory's size where it is made.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;

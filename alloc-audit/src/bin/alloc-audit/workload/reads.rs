@@ -1,5 +1,5 @@
-//! Reads: of what was written a moment ago, of many at a time, longer than a block, behind the end of
-//! the file; looked at and released, at once or much later.
+//! Reads: of what was written a moment ago, many at a time, longer than a block, behind the end of
+//! the file; looked at and released.
 
 use ringzero::{Errno, IoFd, StorageIoError};
 
