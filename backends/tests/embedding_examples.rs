@@ -4,9 +4,17 @@
 //! # Mutations
 //! | changed | red |
 //! |---|---|
-//! MUTATIONS
+//! | busy_loop: an event whose change is refused counts as processed | `the_busy_loop_..` |
+//! | busy_loop: the state is changed before the change is accepted | `the_busy_loop_..` |
+//! | busy_loop: it ends when all is accepted, not when all is durable | `the_busy_loop_..` |
+//! | busy_loop: a checkpoint in every turn | `the_busy_loop_..` |
+//! | thread_per_core: more is taken out of a queue than can be appended | `more_threads_..` |
+//! | thread_per_core: a record that is refused counts as sent | `cores_hand_over_..`, `more_..` |
+//! | thread_per_core: two records of a queue change places | `cores_hand_over_..`, `more_..` |
+//! | thread_per_core: the folder with the logs is kept | all of it |
+//! | thread_per_core: it does not wait for the queues to close | nothing: the last commit waits too |
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
     env, fs,
