@@ -12,7 +12,7 @@
 //! | thread_per_core: a record that is refused counts as sent | `cores_hand_over_..`, `more_..` |
 //! | thread_per_core: two records of a queue change places | `cores_hand_over_..`, `more_..` |
 //! | thread_per_core: the folder with the logs is kept | all of it |
-//! | thread_per_core: it does not wait for the queues to close | nothing: the last commit waits too |
+//! | thread_per_core: it does not wait for closed queues | nothing: the last commit does |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
