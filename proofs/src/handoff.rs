@@ -5,7 +5,7 @@ use core::{hint::black_box, mem::MaybeUninit};
 
 use ringzero_core::handoff::{Consumer, Doorbell, Producer, SharedQueue, SpscQueue, SpscSlot};
 
-use crate::once::Once;
+use crate::embedded::once::Once;
 
 const SLOTS: usize = 5;
 

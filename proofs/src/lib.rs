@@ -4,22 +4,27 @@
 //! | program | proves |
 //! |---|---|
 //! | `no_std` | the engine and the handoff work, and need neither std nor an allocator |
+//! | `no_std_engine` | so does the example of that name, whose device folder is included here |
 //! | `no_panic` | no panic is reachable from the engine or the handoff |
 //! | `control_std`, `control_alloc` | must not build: the first proof notices std and alloc |
 //! | `control_index`, `control_unwrap` | must not link: the second notices a panic |
 //!
-//! `./run` builds and judges all of them.
+//! `./run` builds and judges all of them. `./targets` compiles this library, without what only
+//! Linux has, for processors without an operating system.
 #![no_std]
 
 pub mod disk;
+#[path = "../../core/examples/no_std_engine/embedded/mod.rs"]
+pub mod embedded;
 pub mod exercise;
 pub mod handoff;
-pub mod once;
 pub mod opaque;
 pub mod scenario;
+#[cfg(target_os = "linux")]
 pub mod system;
 pub mod tables;
 
+#[cfg(target_os = "linux")]
 mod memory;
 
 /// Whether a program in which a panic is reachable links all the same.

@@ -6,7 +6,7 @@ use ringzero_core::{
     Block, Borrowed, Engine, Inline, Limits, OpenFile, Operation, Parts, StaticMemory,
 };
 
-use crate::once::Once;
+use crate::embedded::once::Once;
 
 /// Two files, 16 operations, 6 blocks of 512 bytes.
 pub const LIMITS: Limits = Limits {
