@@ -1,87 +1,88 @@
 //! A configuration that follows from what was measured: [`Advice`]. Pure.
 //!
 //! The defaults are good ones, and figures of a few seconds are rough: something else is advised
-//! only where it was at least [`WORTH_IT`] times as good. Backends whose calls wait for the device
-//! are advised only where nothing else works: not to wait is what the library is for.
+//! only where it was clearly better ([`Ratio::is_worth_it`]). Backends whose calls wait for the
+//! device are advised only where nothing else works: not to wait is what the library is for.
 
-use std::fmt::{self, Display, Formatter};
-
-use ringzero::{Choice, Config, SyncConfig, SyncMode, UringConfig, UringMode, WorkerConfig};
+use ringzero::{Choice, Config, WorkerConfig};
 
 use crate::{
     figures,
-    rates::{COMMITTERS, Rates, Row, Target},
+    rates::{Rates, Ratio, Row},
     variant::{Variant, limits},
 };
 
-/// How much better something must be than the usual.
-pub(crate) const WORTH_IT: f64 = 1.15;
 /// A kernel thread that polls takes one processor for itself.
 const PROCESSORS_FOR_SQPOLL: usize = 4;
-const DEFAULT_BLOCK_BYTES: u32 = 64 << 10;
+/// The default size of a block.
+pub(crate) const DEFAULT_BLOCK_BYTES: u32 = 64 << 10;
 
 /// What was measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures<'a> {
     /// Commits per second of each backend that works.
     pub(crate) rates: &'a Rates,
-    /// Commits per second to several files, by threads of a worker backend; the fewest first.
-    pub(crate) threads: &'a [(u32, f64)],
-    /// Bytes per second of small appends, by block size.
-    pub(crate) blocks: &'a [(u32, f64)],
+    /// Commits per second to four files, in several rounds, by threads of a worker backend; the
+    /// fewest threads first.
+    pub(crate) threads: &'a [(u32, Vec<f64>)],
+    /// Bytes per second of small appends, in several rounds, by block size.
+    pub(crate) blocks: &'a [(u32, Vec<f64>)],
     /// Processors that the program may use.
     pub(crate) processors: usize,
 }
 
-/// Something chosen, and why.
-#[derive(Clone, Debug)]
-struct Chosen<T> {
-    what: T,
-    why: String,
+/// Something chosen, and why: a sentence without its full stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chosen<T> {
+    /// What.
+    pub(crate) what: T,
+    /// Why.
+    pub(crate) why: String,
 }
 
 /// What to configure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
-    backend: Chosen<Variant>,
-    mode: String,
-    buffers: String,
-    threads: Chosen<u32>,
-    block_bytes: Chosen<u32>,
-    is_segment: Chosen<bool>,
+    /// Which backend.
+    pub(crate) backend: Chosen<Variant>,
+    /// Why io_uring's mode is that of the variant.
+    pub(crate) why_mode: String,
+    /// Why buffers are registered in it, or not.
+    pub(crate) why_buffers: String,
+    /// Why the sync backend's mode is that of the variant.
+    pub(crate) why_sync: String,
+    /// Threads of a worker backend.
+    pub(crate) threads: Chosen<u32>,
+    /// Bytes per block.
+    pub(crate) block_bytes: Chosen<u32>,
+    /// Whether a log is better written to segments.
+    pub(crate) segments: Chosen<bool>,
 }
 
 impl Advice {
     /// What follows from these figures; nothing, where no backend works.
     pub(crate) fn from(figures: &Figures<'_>) -> Option<Self> {
-        let rates = figures.rates;
-        let best = preferred(rates, figures.processors)?;
+        let Figures { rates, threads, blocks, processors } = *figures;
+        let best = preferred(rates, processors)?;
         Some(Self {
             backend: Chosen { what: best.variant, why: why_backend(best, rates) },
-            mode: why_mode(best, rates, figures.processors),
-            buffers: why_buffers(best, rates),
-            threads: threads(figures.threads),
-            block_bytes: block_bytes(figures.blocks),
-            is_segment: segment(best),
+            why_mode: why_mode(best.variant, rates),
+            why_buffers: why_buffers(best.variant, rates),
+            why_sync: why_sync(best.variant),
+            threads: choose_threads(threads),
+            block_bytes: choose_block_bytes(blocks),
+            segments: choose_segments(rates),
         })
     }
 
-    /// Which backend it is about.
-    pub(crate) const fn variant(&self) -> Variant {
-        self.backend.what
-    }
-
-    /// The configuration. What is printed is the same, in Rust.
+    /// The configuration.
     pub(crate) fn config(&self) -> Config {
-        let of_variant = self.variant().config();
-        let backend = match of_variant.backend {
-            Choice::Uring => Choice::Auto,
-            other => other,
-        };
+        let Config { backend, uring, sync, .. } = self.backend.what.config();
         Config {
-            backend,
-            uring: of_variant.uring,
-            sync: of_variant.sync,
+            // Where the program runs later, io_uring may be forbidden.
+            backend: if backend == Choice::Uring { Choice::Auto } else { backend },
+            uring,
+            sync,
             worker: WorkerConfig { threads: self.threads.what },
             limits: limits(self.block_bytes.what),
             ..Config::default()
@@ -91,222 +92,128 @@ impl Advice {
 
 /// The first in the order of preference, unless a later one is worth it.
 fn preferred(rates: &Rates, processors: usize) -> Option<&Row> {
-    let is_free = |row: &&Row| !row.variant.blocks_the_caller();
     let is_affordable =
         |row: &&Row| row.variant != Variant::UringSqPoll || processors >= PROCESSORS_FOR_SQPOLL;
-    let first_or_better = |best: Option<&'_ Row>, row: &Row| {
-        best.is_none_or(|best| row.score() >= WORTH_IT * best.score())
+    let better = |best, row| match best {
+        Some(best) if !Row::to(row, best).is_worth_it() => Some(best),
+        _ => Some(row),
     };
-    let mut best = None;
-    for row in rates.rows.iter().filter(is_free).filter(is_affordable) {
-        if first_or_better(best, row) {
-            best = Some(row);
-        }
-    }
-    if best.is_none() {
-        for row in &rates.rows {
-            if first_or_better(best, row) {
-                best = Some(row);
-            }
-        }
-    }
-    best
+    let (waiting, free): (Vec<_>, Vec<_>) =
+        rates.rows.iter().filter(is_affordable).partition(|row| row.variant.blocks_the_caller());
+    let candidates = if free.is_empty() { waiting } else { free };
+    candidates.into_iter().fold(None, better)
 }
 
 fn why_backend(best: &Row, rates: &Rates) -> String {
-    let versus = |other| {
-        rates.of(other).map(|row| (row.variant.name(), figures::ratio(best.score() / row.score())))
-    };
-    let uring = Variant::ALL.into_iter().filter(|it| it.config().backend == Choice::Uring);
+    let to = |other| Some(times(best.to(rates.of(other)?)));
     match best.variant {
-        Variant::Worker => match uring.filter_map(versus).next() {
-            Some((name, ratio)) => format!("worker threads: {ratio} times the commits/s of {name}"),
-            None => "io_uring does not work here, worker threads do".to_owned(),
+        Variant::Worker => match to(Variant::Uring) {
+            Some(times) => format!("Worker threads: {times} the commits/s of io_uring"),
+            None => "Worker threads: io_uring does not work here".to_owned(),
         },
         Variant::Sync | Variant::SyncUntilFlush => {
-            "nothing else works here; its calls wait for the device".to_owned()
+            "Nothing else works here; its calls wait for the device".to_owned()
         }
-        _ => match versus(Variant::Worker) {
-            Some((_, ratio)) => {
-                format!("io_uring, else what works: {ratio} times the commits/s of worker threads")
+        _ => match to(Variant::Worker) {
+            Some(times) => {
+                format!("io_uring, else what works: {times} the commits/s of worker threads")
             }
-            None => "io_uring, else what works; worker threads do not work here".to_owned(),
+            None => "io_uring, else what works: worker threads do not work here".to_owned(),
         },
     }
 }
 
-fn why_mode(best: &Row, rates: &Rates, processors: usize) -> String {
-    let against = |variant| {
-        let row = rates.of(variant)?;
-        Some(figures::ratio(row.score() / rates.of(Variant::Uring)?.score()))
-    };
-    let said = |name: &str, variant| match against(variant) {
-        Some(ratio) => format!("{name} {ratio} times the commits/s"),
-        None => format!("{name} does not work here"),
-    };
-    let bound = said("bound to one thread", Variant::UringBound);
-    let polled = said("SQPOLL", Variant::UringSqPoll);
-    match best.variant {
-        Variant::UringBound => format!("{bound} of the default; stay on one thread"),
-        Variant::UringSqPoll => format!("{polled} of the default; it keeps a processor busy"),
-        _ if processors < PROCESSORS_FOR_SQPOLL => {
-            format!("{bound}, {polled}; it needs a processor of its own")
+fn why_mode(best: Variant, rates: &Rates) -> String {
+    let said = |variant: Variant| {
+        let ratio = rates.of(variant).zip(rates.of(Variant::Uring)).map(|(a, b)| a.to(b));
+        match ratio {
+            Some(ratio) => format!("{} {}", variant.short_name(), times(ratio)),
+            None => format!("no {} here", variant.short_name()),
         }
-        _ => format!("{bound}, {polled}: not worth what they cost"),
+    };
+    let (bound, polled) = (said(Variant::UringBound), said(Variant::UringSqPoll));
+    match best {
+        Variant::UringBound => format!("{bound} as fast as the default, but on one thread only"),
+        Variant::UringSqPoll => {
+            format!("{polled} as fast as the default, but a processor is busy with it")
+        }
+        _ => format!("Free to move between threads: {bound}, {polled} as fast"),
     }
 }
 
-fn why_buffers(best: &Row, rates: &Rates) -> String {
-    let usual = rates.of(Variant::Uring).map(Row::score);
-    match (rates.of(Variant::UringRegistered).map(Row::score), usual) {
-        (Some(registered), Some(usual)) => {
-            let ratio = figures::ratio(registered / usual);
-            match best.variant {
-                Variant::UringRegistered => format!("{ratio} times the commits/s; pins all blocks"),
-                _ => format!("{ratio} times the commits/s: not worth pinning all blocks"),
-            }
-        }
-        _ => "the kernel refuses to register them here".to_owned(),
+fn why_buffers(best: Variant, rates: &Rates) -> String {
+    let Some(registered) = rates.of(Variant::UringRegistered) else {
+        return "The kernel refuses to register them here".to_owned();
+    };
+    let ratio = rates.of(Variant::Uring).map(|usual| times(registered.to(usual)));
+    let ratio = ratio.unwrap_or_else(|| "not".to_owned());
+    match best {
+        Variant::UringRegistered => format!("{ratio} the commits/s; all blocks are pinned"),
+        _ => format!("{ratio} the commits/s with them: not worth pinning all blocks"),
     }
 }
 
-/// The fewest threads that are nearly as good as any number.
-fn threads(rates: &[(u32, f64)]) -> Chosen<u32> {
-    let best = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
-    let enough = rates.iter().find(|(_, rate)| rate * WORTH_IT >= best);
-    let one = rates.first().map_or(0.0, |(_, rate)| *rate);
-    match (enough, rates.last()) {
-        (Some((1, _)), Some((most, rate))) => {
-            let ratio = figures::ratio(rate / one);
-            let why = format!("with four files, {most} threads gave {ratio} times as much");
+fn why_sync(best: Variant) -> String {
+    match best {
+        Variant::SyncUntilFlush => "Merging until the flush gave clearly more commits/s",
+        _ => "Merging until the flush gave no more, or not clearly",
+    }
+    .to_owned()
+}
+
+/// The fewest threads that no other number beats.
+fn choose_threads(figures: &[(u32, Vec<f64>)]) -> Chosen<u32> {
+    let Some(((_, one), (most, last))) = figures.first().zip(figures.last()) else {
+        return Chosen { what: 1, why: "Worker threads do not work here".to_owned() };
+    };
+    let is_beaten =
+        |rates: &[f64]| figures.iter().any(|(_, others)| Ratio::of(others, rates).is_worth_it());
+    let enough = figures.iter().find(|(_, rates)| !is_beaten(rates));
+    match enough {
+        Some((what, rates)) if *what > 1 => {
+            let times = times(Ratio::of(rates, one));
+            Chosen { what: *what, why: format!("With four files {times} the commits/s of one") }
+        }
+        _ => {
+            let times = times(Ratio::of(last, one));
+            let why = format!("With four files, {most} threads give {times} the commits/s");
             Chosen { what: 1, why }
         }
-        (Some((threads, rate)), _) => {
-            let ratio = figures::ratio(rate / one);
-            let why = format!("with four files, {ratio} times as much as one thread");
-            Chosen { what: *threads, why }
-        }
-        _ => Chosen { what: 1, why: "worker threads do not work here".to_owned() },
     }
 }
 
 /// The default, unless another size is worth it.
-fn block_bytes(rates: &[(u32, f64)]) -> Chosen<u32> {
-    let usual = rates.iter().find(|(size, _)| *size == DEFAULT_BLOCK_BYTES);
-    let usual = usual.map_or(0.0, |(_, rate)| *rate);
-    let best = rates.iter().copied().max_by(|(_, a), (_, b)| a.total_cmp(b));
+fn choose_block_bytes(figures: &[(u32, Vec<f64>)]) -> Chosen<u32> {
+    let usual = figures.iter().find(|(size, _)| *size == DEFAULT_BLOCK_BYTES);
+    let Some((_, usual)) = usual else {
+        return Chosen { what: DEFAULT_BLOCK_BYTES, why: "The default".to_owned() };
+    };
+    let others = figures.iter().filter(|(size, _)| *size != DEFAULT_BLOCK_BYTES);
+    let others: Vec<_> = others.map(|(size, rates)| (*size, Ratio::of(rates, usual))).collect();
+    let worth_it = others.iter().filter(|(_, ratio)| ratio.is_worth_it());
     let size = |bytes: u32| figures::bytes(bytes.into());
-    match best {
-        Some((what, rate)) if what != DEFAULT_BLOCK_BYTES && rate >= WORTH_IT * usual => {
-            let (ratio, usual) = (figures::ratio(rate / usual), size(DEFAULT_BLOCK_BYTES));
-            Chosen { what, why: format!("small appends: {ratio} times the bytes/s of {usual}") }
+    match worth_it.max_by(|(_, a), (_, b)| a.median.total_cmp(&b.median)) {
+        Some((what, ratio)) => {
+            let (times, usual) = (times(*ratio), size(DEFAULT_BLOCK_BYTES));
+            Chosen { what: *what, why: format!("Small appends: {times} the bytes/s of {usual}") }
         }
-        _ => {
-            let others = rates.iter().filter(|(size, _)| *size != DEFAULT_BLOCK_BYTES);
-            let others: Vec<String> = others
-                .map(|(bytes, rate)| {
-                    format!("{} gave {} times", size(*bytes), figures::ratio(rate / usual))
-                })
-                .collect();
-            let why = format!("small appends: {} the bytes/s", others.join(", "));
+        None => {
+            let others = others.iter().map(|(bytes, ratio)| {
+                format!("{} give {} the bytes/s", size(*bytes), times(*ratio))
+            });
+            let others: Vec<String> = others.collect();
+            let why = format!("Small appends: {}", others.join(", "));
             Chosen { what: DEFAULT_BLOCK_BYTES, why }
         }
     }
 }
 
-fn segment(best: &Row) -> Chosen<bool> {
-    let ratio = best.mean(Target::Segment) / best.mean(Target::Growing);
-    let [growing, segment] = Target::ALL.map(|target| {
-        let rates = best.rates(target).into_iter().zip(COMMITTERS);
-        rates.filter(|(_, count)| *count == 64).map(|(rate, _)| rate).sum::<f64>()
-    });
-    let why = format!(
-        "{} times the commits/s of a growing file ({} and {} with 64 committers)",
-        figures::ratio(ratio),
-        figures::compact(segment),
-        figures::compact(growing),
-    );
-    Chosen { what: ratio >= WORTH_IT, why }
+fn choose_segments(rates: &Rates) -> Chosen<bool> {
+    let ratio = rates.segment_to_growing();
+    let why = format!("{} the commits/s of a growing file", times(ratio));
+    Chosen { what: ratio.is_worth_it(), why }
 }
 
-/// The configuration as a function in Rust, formatted as rustfmt would.
-impl Display for Advice {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let config = self.config();
-        if matches!(config.uring.mode, UringMode::SqPoll { .. }) {
-            writeln!(f, "use std::time::Duration;\n")?;
-        }
-        let own: &[&str] = match config.backend {
-            Choice::Sync => &["SyncConfig", "SyncMode"],
-            Choice::Worker => &["WorkerConfig"],
-            _ => &["UringConfig", "UringMode", "WorkerConfig"],
-        };
-        writeln!(f, "use ringzero::{{Choice, Config, Limits, {}}};\n", own.join(", "))?;
-        writeln!(f, "pub fn storage_config() -> Config {{\n    Config {{")?;
-        writeln!(f, "        // {}.", self.backend.why)?;
-        writeln!(f, "        backend: Choice::{:?},", config.backend)?;
-        match config.backend {
-            Choice::Sync => write_sync(f, config.sync)?,
-            Choice::Worker => {}
-            _ => self.write_uring(f, config.uring)?,
-        }
-        if config.backend != Choice::Sync {
-            writeln!(f, "        // {}.", self.threads.why)?;
-            writeln!(f, "        worker: WorkerConfig {{ threads: {} }},", config.worker.threads)?;
-        }
-        self.write_limits(f)?;
-        writeln!(f, "        ..Config::default()\n    }}\n}}\n")?;
-        self.write_segment(f)
-    }
-}
-
-impl Advice {
-    fn write_uring(&self, f: &mut Formatter<'_>, uring: UringConfig) -> fmt::Result {
-        let mode = match uring.mode {
-            UringMode::SqPoll { idle } => {
-                format!("SqPoll {{ idle: Duration::from_millis({}) }}", idle.as_millis())
-            }
-            other => format!("{other:?}"),
-        };
-        writeln!(f, "        uring: UringConfig {{")?;
-        writeln!(f, "            // {}.", self.mode)?;
-        writeln!(f, "            mode: UringMode::{mode},")?;
-        writeln!(f, "            // {}.", self.buffers)?;
-        writeln!(f, "            register_buffers: {},", uring.register_buffers)?;
-        writeln!(f, "            ..UringConfig::default()\n        }},")
-    }
-
-    fn write_limits(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Chosen { what, why } = &self.block_bytes;
-        writeln!(f, "        limits: Limits {{\n            // {why}.")?;
-        writeln!(f, "            block_bytes: {} << 10,", what >> 10)?;
-        if *what != DEFAULT_BLOCK_BYTES {
-            writeln!(f, "            blocks_common: {},", limits(*what).blocks_common)?;
-        }
-        writeln!(f, "            ..Limits::default()\n        }},")
-    }
-
-    fn write_segment(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Chosen { what: is_segment, why } = &self.is_segment;
-        if *is_segment {
-            writeln!(f, "// A log in segments: yes. {why}.")?;
-            writeln!(f, "//     let file = prepare_segment(path, BYTES, |_, _| ())?;")?;
-            writeln!(f, "//     let log = io.register_segment(file, 0, BYTES)?;")
-        } else {
-            writeln!(f, "// A log in segments: no. {why}.")?;
-            writeln!(f, "//     let log = io.register_fd(File::create_new(path)?)?;")
-        }
-    }
-}
-
-fn write_sync(f: &mut Formatter<'_>, sync: SyncConfig) -> fmt::Result {
-    let why = match sync.mode {
-        SyncMode::Immediate => "each call writes; merging until the flush gained nothing",
-        SyncMode::UntilFlush => "merging until the flush gave more commits/s",
-    };
-    writeln!(
-        f,
-        "        // {why}.\n        sync: SyncConfig {{ mode: SyncMode::{:?} }},",
-        sync.mode
-    )
+fn times(ratio: Ratio) -> String {
+    format!("{} times", figures::ratio(ratio.median))
 }

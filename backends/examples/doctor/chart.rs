@@ -84,7 +84,14 @@ impl Plot {
             let y = self.y(tick);
             area.draw(&PathElement::new([(self.left, y), (self.right, y)], GRID))?;
             let place = (self.left - 8, y - 7);
-            label(area, &figures::compact(tick).replace(".0", ""), place, 12.0, GREY, HPos::Right)?;
+            label(
+                area,
+                &figures::trimmed(&figures::compact(tick)),
+                place,
+                12.0,
+                GREY,
+                HPos::Right,
+            )?;
         }
         Ok(())
     }
@@ -143,7 +150,7 @@ impl Chart<'_> {
             let x = plot.x(tick);
             area.draw(&PathElement::new([(x, Plot::BOTTOM), (x, Plot::BOTTOM + 5)], GREY))?;
             let place = (x, Plot::BOTTOM + 9);
-            label(area, &figures::time(tick).replace(".00", ""), place, 12.0, GREY, HPos::Center)?;
+            label(area, &figures::trimmed(&figures::time(tick)), place, 12.0, GREY, HPos::Center)?;
         }
         let targets = Target::ALL.into_iter().zip(self.latencies).zip([GROWING, SEGMENT]);
         for (number, (((target, latencies), color), counts)) in targets.zip(&counts).enumerate() {
@@ -192,7 +199,7 @@ impl Chart<'_> {
             let number = number as i32;
             let (left, top) = (650 + 190 * (number % 3), Plot::BOTTOM + 40 + 22 * (number / 3));
             area.draw(&Rectangle::new([(left, top + 4), (left + 14, top + 7)], color.filled()))?;
-            label(area, row.variant.name(), (left + 20, top - 2), 12.0, BLACK, HPos::Left)?;
+            label(area, row.variant.short_name(), (left + 20, top - 2), 12.0, BLACK, HPos::Left)?;
         }
         Ok(())
     }

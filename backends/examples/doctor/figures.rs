@@ -56,6 +56,17 @@ pub(crate) fn ratio(value: f64) -> String {
     if value < 9.95 { format!("{value:.2}") } else { format!("{value:.0}") }
 }
 
+/// A round number of such a text without the zeros that say nothing: `1.00k` is `1k`.
+pub(crate) fn trimmed(text: &str) -> String {
+    let end = text.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(text.len());
+    match text.split_at(end) {
+        (number, unit) if number.contains('.') => {
+            format!("{}{unit}", number.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => text.to_owned(),
+    }
+}
+
 fn three_digits(value: f64) -> String {
     match value {
         value if value < 9.995 => format!("{value:.2}"),

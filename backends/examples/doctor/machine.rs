@@ -19,10 +19,9 @@ const NOT_TOLD: &str = "not told here";
 
 /// Kernel, memory, limits. To be asked before the program changes what it does with signals.
 pub(crate) fn machine() -> Vec<Fact> {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
     vec![
         Fact::new("kernel", kernel()),
-        Fact::new("processors", processors.to_string()),
+        processors(),
         Fact::new("memory", memory()),
         memlock(),
         uring_switch(),
@@ -35,6 +34,21 @@ pub(crate) fn machine() -> Vec<Fact> {
 fn kernel() -> String {
     let release = read_fact("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!("{} {}, {}", std::env::consts::OS, release.trim(), std::env::consts::ARCH)
+}
+
+fn processors() -> Fact {
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    let load = read_fact("/proc/loadavg");
+    match load.and_then(|load| load.split(' ').next()?.parse::<f64>().ok()) {
+        None => Fact::new("processors", count.to_string()),
+        Some(load) => {
+            let fact = Fact::new("processors", format!("{count}, load {load:.1}"));
+            if load < count as f64 / 2.0 {
+                return fact;
+            }
+            fact.but("others are at work: figures will be rough, repeat when it is quiet")
+        }
+    }
 }
 
 fn memory() -> String {
@@ -105,7 +119,7 @@ fn size_signal() -> Fact {
         match ignored.and_then(|set| proc_facts::has_signal(set, SIGXFSZ)) {
             None => NOT_TOLD,
             Some(true) => "ignored: a write beyond the limit is an error",
-            Some(false) => "not ignored by who started this: ignore it in your program",
+            Some(false) => "not ignored: your program should, where there may be a limit",
         }
         .to_owned(),
     )
@@ -153,7 +167,7 @@ fn direct(folder: &Folder) -> Fact {
     };
     let told = match platform::direct_alignment(&file) {
         Some(it) => {
-            format!("addresses by {}, offsets and lengths by {}", it.memory, it.offset)
+            format!("memory {}, offset and length {}", it.memory, it.offset)
         }
         None => "alignment not told (before Linux 6.1, or by this file system)".to_owned(),
     };

@@ -14,7 +14,7 @@
 //! | `variant`, `trial` | backends and flags, and whether they work here |
 //! | `survey` (`committers`, `placement`, `stream`) | what is measured |
 //! | `rates`, `histogram`, `advice` | what follows from it |
-//! | `screen`, `chart`, `figures`, `failure` | how it is shown |
+//! | `screen`, `chart`, `snippet`, `figures`, `failure` | how it is shown |
 //! | `platform` | what differs by operating system |
 //!
 //! Nothing is left behind: every file loses its name as soon as it is open, and Ctrl-C ends the
@@ -38,6 +38,7 @@ mod proc_facts;
 mod rates;
 mod screen;
 mod session;
+mod snippet;
 mod stream;
 mod survey;
 mod trial;
@@ -51,6 +52,7 @@ use std::{
 };
 
 use clap::Parser;
+use ringzero::{Config, open};
 
 use crate::{
     advice::{Advice, Figures},
@@ -58,9 +60,11 @@ use crate::{
     chart::Chart,
     failure::Failure,
     folder::Folder,
-    placement::Placement,
+    placement::{Comparison, Placement},
+    rates::median,
     screen::{Ink, heading, series},
     session::Session,
+    snippet::Snippet,
     survey::Survey,
     trial::{Trial, Verdict},
     variant::Variant,
@@ -121,7 +125,7 @@ fn measure(survey: &mut Survey<'_>, ink: Ink, args: &Args) -> Result<(), Failure
     let figures = Figures { rates: &rates, threads: &threads, blocks: &blocks, processors };
     if let Some(advice) = Advice::from(&figures) {
         let mut text = heading("Recommended", "from the figures above, to copy", ink);
-        text += &format!("\n{advice}");
+        text += &format!("\n{}", Snippet(&advice));
         survey.session().print(&text)?;
     }
     if let Some(path) = &args.svg {
@@ -146,32 +150,39 @@ fn backends(trials: &[Trial], ink: Ink) -> String {
             text += &format!("  {mark} {name:29}{line}\n");
         }
     }
+    let chosen =
+        open(&Config::default()).map_or_else(|it| it.to_string(), |it| it.report.to_string());
+    text += &ink.faint("  → ringzero::open(&Config::default()) gives: ");
+    text += &format!("{chosen}\n");
     text
 }
 
-fn writes(rows: &[(&str, [Option<Placement>; 2])], ink: Ink) -> String {
+fn writes(rows: &[Comparison], ink: Ink) -> String {
     let mut text = heading("Who writes", "4 KiB writes alone, without datasync", ink);
     let head = format!("  {:20}{:45}{:>13}{:>17}", "", "io_uring", "each", "plain pwrite");
     text += &format!("{}\n", ink.faint(&head));
-    for (name, [ring, plain]) in rows {
-        let time =
-            |it: &Option<Placement>| it.map_or("–".to_owned(), |it| figures::time(it.write_ns));
+    let time = |it: Option<Placement>| it.map_or("–".to_owned(), |it| figures::time(it.write_ns));
+    for Comparison { place, ring, plain } in rows {
         let by = ring.map_or("not to be had".to_owned(), |ring| ring.describe());
-        text += &format!("  {name:20}{by:45}{:>13}{:>17}\n", time(ring), time(plain));
+        let times = format!("{:>13}{:>17}", time(*ring), time(*plain));
+        text += &format!("  {:20}{by:45}{times}\n", place.name());
     }
     text
 }
 
-fn sizes(threads: &[(u32, f64)], blocks: &[(u32, f64)], ink: Ink) -> String {
-    let mut text = heading("Threads and blocks", "", ink);
+fn sizes(threads: &[(u32, Vec<f64>)], blocks: &[(u32, Vec<f64>)], ink: Ink) -> String {
+    let mut text = heading("Threads and blocks", "medians of three rounds", ink);
     let plural = |count: u32| if count == 1 { "thread" } else { "threads" };
-    let cells = threads.iter().map(|(threads, rate)| {
-        (format!("{threads} {}", plural(*threads)), format!("{}/s", figures::compact(*rate)))
+    let cells = threads.iter().map(|(threads, rates)| {
+        (
+            format!("{threads} {}", plural(*threads)),
+            format!("{}/s", figures::compact(median(rates))),
+        )
     });
     let name = "commits, worker, 4 files × 16";
     text += &series(name, &cells.collect::<Vec<_>>(), ink);
-    let cells = blocks.iter().map(|(bytes, rate)| {
-        (figures::bytes((*bytes).into()), format!("{}/s", figures::bytes(*rate as u64)))
+    let cells = blocks.iter().map(|(bytes, rates)| {
+        (figures::bytes((*bytes).into()), format!("{}/s", figures::bytes(median(rates) as u64)))
     });
     text += &series("appends of 1 KiB, blocks of", &cells.collect::<Vec<_>>(), ink);
     text

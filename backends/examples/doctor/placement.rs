@@ -18,8 +18,8 @@ use crate::{
 
 const WRITE_BYTES: usize = 4_096;
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Of the processor time: from here on workers do the most of it.
-const MOST_OF_IT: f64 = 0.3;
+/// Percent of the processor time: from here on it is workers who write.
+const MOST_OF_IT: f64 = 25.0;
 
 /// What is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,22 @@ pub(crate) enum Place {
     End,
     /// Blocks that were written before.
     Written,
+    /// The same, past the page cache.
+    Direct,
+}
+
+impl Place {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::End, Self::Written, Self::Direct];
+
+    /// What it is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::End => "growing file",
+            Self::Written => "written blocks",
+            Self::Direct => "O_DIRECT, written",
+        }
+    }
 }
 
 /// What one kind of write met.
@@ -39,19 +55,31 @@ pub(crate) struct Placement {
     pub(crate) write_ns: f64,
 }
 
+/// The same writes, through the ring and by plain calls.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    /// To what.
+    pub(crate) place: Place,
+    /// `None` without io_uring, or where there is no such file.
+    pub(crate) ring: Option<Placement>,
+    /// `None` where there is no such file.
+    pub(crate) plain: Option<Placement>,
+}
+
 impl Placement {
     /// In words.
     pub(crate) fn describe(&self) -> String {
         match self.workers {
             None => "not told here".to_owned(),
-            Some((0, _)) => "inside the call, no kernel worker".to_owned(),
+            Some((0, _)) => "in the call, no kernel worker".to_owned(),
             Some((count, share)) => {
-                let who = if share < MOST_OF_IT { "a few" } else { "kernel workers" };
-                format!(
-                    "{who}: {count} thread{}, {:.0} % of the time",
-                    plural(count),
-                    share * 100.0
-                )
+                let share = share * 100.0;
+                let plural = if count == 1 { "" } else { "s" };
+                if share < MOST_OF_IT {
+                    format!("mostly in the call, {share:.0} % of CPU in workers")
+                } else {
+                    format!("by {count} kernel worker{plural}, {share:.0} % of CPU there")
+                }
             }
         }
     }
@@ -71,10 +99,6 @@ impl Placement {
             thread::scope(|scope| scope.spawn(|| measure_here(variant, file, place, time)).join());
         measured.unwrap_or_else(|_| Err(io::Error::other("its thread ended early").into()))
     }
-}
-
-const fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 fn measure_here(
@@ -104,7 +128,7 @@ fn write(io: &mut dyn Backend, fd: IoFd, place: Place, end: Instant) -> Result<u
         }
         match place {
             Place::End => io.submit_append(fd, &[0xA5; WRITE_BYTES])?,
-            Place::Written => {
+            Place::Written | Place::Direct => {
                 io.submit_write(fd, &[0xA5; WRITE_BYTES], number * WRITE_BYTES as u64)?
             }
         };

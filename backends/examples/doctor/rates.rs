@@ -5,6 +5,11 @@ use crate::variant::Variant;
 /// The numbers of committers.
 pub(crate) const COMMITTERS: [usize; 5] = [1, 4, 16, 64, 256];
 
+/// How much better something must be than the usual: figures of a few seconds are rough.
+pub(crate) const WORTH_IT: f64 = 1.15;
+/// And in which share of the comparisons: eight of ten, three of three.
+const USUALLY: f64 = 0.8;
+
 /// What is committed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -62,16 +67,38 @@ impl Row {
         std::array::from_fn(|column| cells.get(column).map_or(0.0, |cell| median(cell)))
     }
 
-    /// One number for a target: the geometric mean over the numbers of committers.
-    pub(crate) fn mean(&self, target: Target) -> f64 {
-        let rates = self.rates(target);
-        let sum: f64 = rates.iter().map(|rate| rate.max(f64::MIN_POSITIVE).ln()).sum();
-        (sum / rates.len() as f64).exp()
+    /// All medians.
+    fn all(&self) -> Vec<f64> {
+        Target::ALL.iter().flat_map(|target| self.rates(*target)).collect()
     }
 
-    /// One number for all: the geometric mean over everything.
-    pub(crate) fn score(&self) -> f64 {
-        (self.mean(Target::Growing) * self.mean(Target::Segment)).sqrt()
+    /// This one's figures to another's.
+    pub(crate) fn to(&self, other: &Self) -> Ratio {
+        Ratio::of(&self.all(), &other.all())
+    }
+}
+
+/// How many times as much something is as something else, by pairs of figures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ratio {
+    /// The median of the pairs.
+    pub(crate) median: f64,
+    /// In which share of the pairs it was more.
+    share: f64,
+}
+
+impl Ratio {
+    /// Of figures measured under the same conditions, pair by pair.
+    pub(crate) fn of(these: &[f64], those: &[f64]) -> Self {
+        let pairs = these.iter().zip(those);
+        let ratios: Vec<f64> = pairs.map(|(a, b)| a / b.max(f64::MIN_POSITIVE)).collect();
+        let more = ratios.iter().filter(|ratio| **ratio > 1.0).count();
+        Self { median: median(&ratios), share: more as f64 / ratios.len().max(1) as f64 }
+    }
+
+    /// Whether it is so much more, and so often, that it is worth something.
+    pub(crate) fn is_worth_it(self) -> bool {
+        self.median >= WORTH_IT && self.share >= USUALLY
     }
 }
 
@@ -83,6 +110,13 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
+    /// A segment's figures to those of a growing file: of all variants, since it is the file system
+    /// that makes the difference.
+    pub(crate) fn segment_to_growing(&self) -> Ratio {
+        let all = |target| self.rows.iter().flat_map(|row| row.rates(target)).collect::<Vec<_>>();
+        Ratio::of(&all(Target::Segment), &all(Target::Growing))
+    }
+
     /// The figures of one variant.
     pub(crate) fn of(&self, variant: Variant) -> Option<&Row> {
         self.rows.iter().find(|row| row.variant == variant)

@@ -6,14 +6,13 @@ use crate::{
     figures,
     histogram::{Bins, bar},
     rates::{COMMITTERS, Rates, Target},
-    variant::Variant,
 };
 
 /// Columns of the terminal.
 const WIDTH: usize = 100;
-const LABEL: usize = 25;
+const LABEL: usize = 26;
 /// Rows of a histogram.
-const BINS: usize = 18;
+const BINS: usize = 22;
 const BAR: usize = 28;
 
 /// Whether text may have colours.
@@ -107,14 +106,15 @@ pub(crate) fn wrapped(text: &str, columns: usize, separator: char) -> Vec<String
             line.push_str(word);
         }
     }
-    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+    lines.iter().map(|line| line.trim().to_owned()).collect()
 }
 
 /// The line above a section.
 pub(crate) fn heading(title: &str, about: &str, ink: Ink) -> String {
-    let used = title.chars().count() + about.chars().count() + 5;
-    let rule = ink.faint(&"─".repeat(WIDTH.saturating_sub(used)));
-    format!("\n{} {}  {} {rule}\n", ink.faint("─"), ink.strong(title), ink.faint(about))
+    let about = if about.is_empty() { String::new() } else { format!("· {about} ") };
+    let used = title.chars().count() + about.chars().count() + 4;
+    let rule = ink.faint(&format!("{about}{}", "─".repeat(WIDTH.saturating_sub(used))));
+    format!("\n{} {} {rule}\n", ink.faint("──"), ink.strong(title))
 }
 
 /// Two histograms beside each other, and their percentiles. Samples are times in nanoseconds.
@@ -157,12 +157,8 @@ pub(crate) fn rates(rates: &Rates, ink: Ink) -> String {
     let mut text = format!("{:22}{}\n", "", ink.strong(names.trim_end()));
     text += &format!("{:22}{}\n", "", ink.faint(&format!("{columns}   {columns}")));
     for row in &rates.rows {
-        let name = match row.variant {
-            Variant::UringBound => "  thread-bound",
-            Variant::UringRegistered => "  registered buffers",
-            Variant::UringSqPoll => "  SQPOLL",
-            other => other.name(),
-        };
+        let indent = if row.variant.is_flag() { 4 } else { 2 };
+        let name = format!("{:indent$}{}", "", row.variant.short_name());
         let cells = Target::ALL.map(|target| {
             let cell = |(column, rate): (usize, f64)| {
                 if rate > 0.0 && rate >= rates.best(target, column) {
@@ -173,7 +169,7 @@ pub(crate) fn rates(rates: &Rates, ink: Ink) -> String {
             };
             row.rates(target).into_iter().enumerate().map(cell).collect::<String>()
         });
-        text += &format!("  {name:21}{}\n", cells.join("   ").trim_end());
+        text += &format!("{name:23}{}\n", cells.join("   ").trim_end());
     }
     text
 }

@@ -23,7 +23,8 @@ pub(crate) fn stream(io: &mut dyn Backend, fd: IoFd, time: Duration) -> Result<f
     let end = began + time;
     let mut bytes = 0;
     loop {
-        let is_over = Instant::now() >= end || platform::is_interrupted();
+        // At least once.
+        let is_over = bytes > 0 && Instant::now() >= end || platform::is_interrupted();
         while !is_over && io.room(fd)? >= RECORD_BYTES as u64 {
             match io.submit_append(fd, &[0xA5; RECORD_BYTES]) {
                 Ok(_) => {}

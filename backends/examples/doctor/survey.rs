@@ -12,8 +12,8 @@ use crate::{
     committers::{commit, latencies},
     failure::Failure,
     folder::{Folder, SEGMENT_BYTES, Segment},
-    placement::{Place, Placement},
-    rates::{COMMITTERS, Rates, Row, Target, median},
+    placement::{Comparison, Place, Placement},
+    rates::{COMMITTERS, Rates, Row, Target},
     session::Session,
     stream::stream,
     variant::Variant,
@@ -78,34 +78,32 @@ impl<'a> Survey<'a> {
         Ok([growing?, segment?])
     }
 
-    /// Where writes are done, through the ring and by plain calls; `None` without io_uring, or
-    /// where there is no such file.
+    /// Where writes are done, through the ring and by plain calls.
     ///
     /// # Errors
     /// As [`Survey::latencies`].
-    pub(crate) fn placements(
-        &mut self,
-    ) -> Result<Vec<(&'static str, [Option<Placement>; 2])>, Failure> {
-        let mut rows = Vec::new();
-        for name in ["growing file", "written blocks", "O_DIRECT, written"] {
-            let mut row = [None; 2];
-            for (slot, variant) in row.iter_mut().zip([Variant::Uring, Variant::Sync]) {
-                let time = self.session.next("where writes are done", PLACEMENT)?;
-                let (file, place) = match name {
-                    "growing file" => (self.folder.new_file()?, Place::End),
-                    "written blocks" => (self.segment.file.try_clone()?, Place::Written),
-                    _ => match &self.segment.direct {
-                        Ok(file) => (file.try_clone()?, Place::Written),
-                        Err(_) => continue,
-                    },
-                };
-                if self.variants.contains(&variant) {
-                    *slot = Some(Placement::measure(variant, file, place, time)?);
-                }
-            }
-            rows.push((name, row));
+    pub(crate) fn placements(&mut self) -> Result<Vec<Comparison>, Failure> {
+        let mut rows = Vec::with_capacity(Place::ALL.len());
+        for place in Place::ALL {
+            let ring = self.placement(place, Variant::Uring)?;
+            let plain = self.placement(place, Variant::Sync)?;
+            rows.push(Comparison { place, ring, plain });
         }
         Ok(rows)
+    }
+
+    fn placement(&mut self, place: Place, by: Variant) -> Result<Option<Placement>, Failure> {
+        let time = self.session.next("where writes are done", PLACEMENT)?;
+        let file = match (place, &self.segment.direct) {
+            (Place::End, _) => self.folder.new_file()?,
+            (Place::Written, _) => self.segment.file.try_clone()?,
+            (Place::Direct, Ok(file)) => file.try_clone()?,
+            (Place::Direct, Err(_)) => return Ok(None),
+        };
+        if !self.variants.contains(&by) {
+            return Ok(None);
+        }
+        Placement::measure(by, file, place, time).map(Some)
     }
 
     /// Commits per second, of all that works.
@@ -138,7 +136,7 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// As [`Survey::latencies`].
-    pub(crate) fn threads(&mut self) -> Result<Vec<(u32, f64)>, Failure> {
+    pub(crate) fn threads(&mut self) -> Result<Vec<(u32, Vec<f64>)>, Failure> {
         if !self.variants.contains(&Variant::Worker) {
             return Ok(Vec::new());
         }
@@ -155,7 +153,7 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// As [`Survey::latencies`].
-    pub(crate) fn blocks(&mut self) -> Result<Vec<(u32, f64)>, Failure> {
+    pub(crate) fn blocks(&mut self) -> Result<Vec<(u32, Vec<f64>)>, Failure> {
         let Some(variant) = self.variants.first().copied() else { return Ok(Vec::new()) };
         self.series(BLOCK_BYTES, "block sizes", |survey, block_bytes, time| {
             let mut io = started(&variant.with_block_bytes(block_bytes))?;
@@ -167,13 +165,13 @@ impl<'a> Survey<'a> {
         })
     }
 
-    /// Medians of several rounds over some choices.
+    /// Several rounds over some choices, and their figures.
     fn series<const COUNT: usize>(
         &mut self,
         choices: [u32; COUNT],
         what: &str,
         measure: impl Fn(&Self, u32, Duration) -> Result<f64, Failure>,
-    ) -> Result<Vec<(u32, f64)>, Failure> {
+    ) -> Result<Vec<(u32, Vec<f64>)>, Failure> {
         let mut found = choices.map(|choice| (choice, Vec::with_capacity(ROUNDS)));
         for _ in 0..ROUNDS {
             for (choice, rates) in &mut found {
@@ -181,7 +179,7 @@ impl<'a> Survey<'a> {
                 rates.push(measure(self, *choice, time)?);
             }
         }
-        Ok(found.iter().map(|(choice, rates)| (*choice, median(rates))).collect())
+        Ok(found.to_vec())
     }
 
     fn file(&self, target: Target) -> io::Result<File> {

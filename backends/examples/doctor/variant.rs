@@ -56,6 +56,21 @@ impl Variant {
         }
     }
 
+    /// What it is called among others of io_uring.
+    pub(crate) const fn short_name(self) -> &'static str {
+        match self {
+            Self::UringBound => "thread-bound",
+            Self::UringRegistered => "registered buffers",
+            Self::UringSqPoll => "SQPOLL",
+            other => other.name(),
+        }
+    }
+
+    /// Whether it is io_uring with something else than the default.
+    pub(crate) const fn is_flag(self) -> bool {
+        matches!(self, Self::UringBound | Self::UringRegistered | Self::UringSqPoll)
+    }
+
     /// Whether its calls wait for the device.
     pub(crate) const fn blocks_the_caller(self) -> bool {
         matches!(self, Self::Sync | Self::SyncUntilFlush)
