@@ -133,9 +133,9 @@ fn why_mode(best: Variant, rates: &Rates) -> String {
     };
     let (bound, polled) = (said(Variant::UringBound), said(Variant::UringSqPoll));
     match best {
-        Variant::UringBound => format!("{bound} as fast as the default, but on one thread only"),
+        Variant::UringBound => format!("Bound to one thread, but {bound} as fast as the default"),
         Variant::UringSqPoll => {
-            format!("{polled} as fast as the default, but a processor is busy with it")
+            format!("Keeps a processor busy, but {polled} as fast as the default")
         }
         _ => format!("Free to move between threads: {bound}, {polled} as fast"),
     }
@@ -172,11 +172,14 @@ fn choose_threads(figures: &[(u32, Vec<f64>)]) -> Chosen<u32> {
     match enough {
         Some((what, rates)) if *what > 1 => {
             let times = times(Ratio::of(rates, one));
-            Chosen { what: *what, why: format!("With four files {times} the commits/s of one") }
+            Chosen {
+                what: *what,
+                why: format!("With four files: {times} the commits/s of one thread"),
+            }
         }
         _ => {
             let times = times(Ratio::of(last, one));
-            let why = format!("With four files, {most} threads give {times} the commits/s");
+            let why = format!("With four files, {most} threads give {times} the commits/s of one");
             Chosen { what: 1, why }
         }
     }
@@ -195,14 +198,17 @@ fn choose_block_bytes(figures: &[(u32, Vec<f64>)]) -> Chosen<u32> {
     match worth_it.max_by(|(_, a), (_, b)| a.median.total_cmp(&b.median)) {
         Some((what, ratio)) => {
             let (times, usual) = (times(*ratio), size(DEFAULT_BLOCK_BYTES));
-            Chosen { what: *what, why: format!("Small appends: {times} the bytes/s of {usual}") }
+            Chosen {
+                what: *what,
+                why: format!("Bytes/s of small appends: {times} those of {usual}"),
+            }
         }
         None => {
-            let others = others.iter().map(|(bytes, ratio)| {
-                format!("{} give {} the bytes/s", size(*bytes), times(*ratio))
-            });
+            let others = others
+                .iter()
+                .map(|(bytes, ratio)| format!("{} with {}", times(*ratio), size(*bytes)));
             let others: Vec<String> = others.collect();
-            let why = format!("Small appends: {}", others.join(", "));
+            let why = format!("Bytes/s of small appends: {}", others.join(", "));
             Chosen { what: DEFAULT_BLOCK_BYTES, why }
         }
     }

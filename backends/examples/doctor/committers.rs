@@ -17,7 +17,7 @@ use crate::{failure::Failure, platform};
 
 /// Bytes of a record.
 pub(crate) const RECORD_BYTES: usize = 256;
-/// Latencies are kept to two digits, up to this one.
+/// Latencies are kept to three digits, up to this one.
 const LONGEST_NS: u64 = 60_000_000_000;
 /// How long nothing may happen before it is looked whether the user still waits.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ impl Committed {
 /// # Errors
 /// Never: the bounds are right.
 pub(crate) fn latencies() -> Result<Histogram<u64>, Failure> {
-    let histogram = Histogram::new_with_bounds(1, LONGEST_NS, 2);
+    let histogram = Histogram::new_with_bounds(1, LONGEST_NS, 3);
     histogram.map_err(|error| Failure::new(error, "report this as a bug"))
 }
 
