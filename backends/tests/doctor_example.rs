@@ -4,6 +4,7 @@
 //! Each turns a test here red: files that keep their names; signals that are not caught; a bar that
 //! is drawn without a terminal; a directory that is not looked at before; no chart.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::{
     env,

@@ -38,17 +38,20 @@ fn kernel() -> String {
 
 fn processors() -> Fact {
     let count = thread::available_parallelism().map_or(1, usize::from);
-    let load = read_fact("/proc/loadavg");
-    match load.and_then(|load| load.split(' ').next()?.parse::<f64>().ok()) {
-        None => Fact::new("processors", count.to_string()),
-        Some(load) => {
-            let fact = Fact::new("processors", format!("{count}, load {load:.1}"));
-            if load < count as f64 / 2.0 {
-                return fact;
-            }
-            fact.but("others are at work: figures will be rough, repeat when it is quiet")
-        }
-    }
+    let load = load().map_or(String::new(), |load| format!(", load {load:.1}"));
+    let fact = Fact::new("processors", format!("{count}{load}"));
+    if is_busy() { fact.but("others are at work: figures will be rough") } else { fact }
+}
+
+/// How many threads ran or were ready to, on average of the last minute.
+fn load() -> Option<f64> {
+    read_fact("/proc/loadavg")?.split(' ').next()?.parse().ok()
+}
+
+/// Whether so much else is going on that figures will be rough. To be asked before measuring.
+pub(crate) fn is_busy() -> bool {
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    load().is_some_and(|load| load > count as f64 / 2.0)
 }
 
 fn memory() -> String {

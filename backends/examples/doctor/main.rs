@@ -103,6 +103,11 @@ fn run(args: &Args) -> Result<(), Failure> {
 
 /// Measures, and prints each result when it is there.
 fn measure(survey: &mut Survey<'_>, ink: Ink, args: &Args) -> Result<(), Failure> {
+    let caveat = if machine::is_busy() {
+        "from the figures above; the machine was busy: repeat when it is quiet"
+    } else {
+        "from the figures above, to copy"
+    };
     let latencies = survey.latencies()?;
     let about = "one committer: append 256 bytes, datasync, wait · bars are logarithmic";
     let mut text = heading("Latency of a datasync", about, ink);
@@ -124,7 +129,7 @@ fn measure(survey: &mut Survey<'_>, ink: Ink, args: &Args) -> Result<(), Failure
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let figures = Figures { rates: &rates, threads: &threads, blocks: &blocks, processors };
     if let Some(advice) = Advice::from(&figures) {
-        let mut text = heading("Recommended", "from the figures above, to copy", ink);
+        let mut text = heading("Recommended", caveat, ink);
         text += &format!("\n{}", Snippet(&advice));
         survey.session().print(&text)?;
     }

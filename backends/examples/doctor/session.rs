@@ -5,6 +5,7 @@ use std::{
     env,
     fmt::Display,
     io::{IsTerminal, Write, stdout},
+    mem,
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) ink: Ink,
     end: Instant,
     budget: Budget,
+    /// The weight of what is being measured.
+    under_way: u32,
     bar: ProgressBar,
 }
 
@@ -29,7 +32,7 @@ impl Session {
     pub(crate) fn start(time: Duration) -> Self {
         let is_coloured = stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
         // Draws on standard error, and only if that is a terminal.
-        let bar = ProgressBar::new(0);
+        let bar = ProgressBar::new(1);
         let style = ProgressStyle::with_template("  {wide_bar:.cyan/dim} {percent:>3} %  {msg:44}");
         let bar = match style {
             Ok(style) => bar.with_style(style.progress_chars("█▉▊▋▌▍▎▏ ")),
@@ -39,6 +42,7 @@ impl Session {
             ink: if is_coloured { Ink::Coloured } else { Ink::Plain },
             end: Instant::now() + time,
             budget: Budget::new(0),
+            under_way: 0,
             bar,
         }
     }
@@ -59,7 +63,7 @@ impl Session {
             return Err(Failure::interrupted());
         }
         self.bar.set_message(what.to_string());
-        self.bar.inc(weight.into());
+        self.bar.inc(mem::replace(&mut self.under_way, weight).into());
         let left = self.end.saturating_duration_since(Instant::now());
         Ok(self.budget.take(weight, left))
     }

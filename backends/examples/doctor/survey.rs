@@ -114,7 +114,7 @@ impl<'a> Survey<'a> {
         let mut rows: Vec<Row> = self.variants.iter().map(|variant| Row::new(*variant)).collect();
         for round in 0..ROUNDS {
             for row in &mut rows {
-                let name = row.variant.name();
+                let name = row.variant.short_name();
                 let mut io = started(&row.variant.config())?;
                 for target in Target::ALL {
                     for (column, committers) in COMMITTERS.into_iter().enumerate() {

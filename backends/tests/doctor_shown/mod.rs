@@ -130,7 +130,7 @@ fn colours_change_nothing_but_colours() {
 
 #[test]
 fn long_facts_are_cut_into_lines() {
-    let options = vec!["option=value"; 12].join(",");
+    let options = ["option=value"; 12].join(",");
     let text = Fact::new("mount options", options).but("a remark ".repeat(20)).line(Ink::Plain);
     assert!(text.lines().count() >= 4);
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
