@@ -33,7 +33,8 @@ pub(crate) fn machine() -> Vec<Fact> {
 
 fn kernel() -> String {
     let release = read_fact("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{} {}, {}", std::env::consts::OS, release.trim(), std::env::consts::ARCH)
+    let system = [std::env::consts::OS, release.trim()].join(" ");
+    format!("{}, {}", system.trim_end(), std::env::consts::ARCH)
 }
 
 fn processors() -> Fact {
@@ -89,9 +90,7 @@ fn memlock() -> Fact {
 fn uring_switch() -> Fact {
     const LABEL: &str = "kernel.io_uring_disabled";
     match read_fact("/proc/sys/kernel/io_uring_disabled") {
-        None => {
-            Fact::new(LABEL, "not there: nothing is switched off (before Linux 6.6)".to_owned())
-        }
+        None => Fact::new(LABEL, "not there (it is since Linux 6.6)".to_owned()),
         Some(value) => {
             let fact = Fact::new(LABEL, proc_facts::uring_switch(&value).to_owned());
             if value.trim() == "0" { fact } else { fact.but("sysctl kernel.io_uring_disabled=0") }

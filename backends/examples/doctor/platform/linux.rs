@@ -54,7 +54,7 @@ pub(crate) fn file_system(folder: &Path) -> io::Result<FileSystem> {
     // SAFETY: numbers only, and all of them were zeroed.
     let about = unsafe { about.assume_init() };
     let block_bytes = about.f_bsize as u64;
-    let available_bytes = about.f_bavail.saturating_mul(block_bytes);
+    let available_bytes = (about.f_bavail as u64).saturating_mul(block_bytes);
     // The numbers have 32 bits, and some are negative where the field has a sign.
     let magic = u64::from(about.f_type as u32);
     Ok(FileSystem { magic, block_bytes, available_bytes })

@@ -2,8 +2,8 @@
 //! a file that may not grow is an error, not the end of the process.
 //!
 //! # Safety
-//! `sigaction` is given memory that lives on the stack for the call. The handler stores to an atomic
-//! and does nothing else, so it may run at any time (signal-safety(7)).
+//! `sigaction` is given memory that lives on the stack for the call. The handler stores to an
+//! atomic and does nothing else, so it may run at any time (signal-safety(7)).
 #![allow(unsafe_code)]
 
 use std::{
