@@ -43,6 +43,7 @@ pub(crate) fn read_fact(path: &str) -> Option<String> {
 ///
 /// # Errors
 /// Those of open(2) and fstatfs(2).
+#[allow(clippy::unnecessary_cast, reason = "some of the numbers have 32 bits on some processors")]
 pub(crate) fn file_system(folder: &Path) -> io::Result<FileSystem> {
     let folder = File::open(folder)?;
     let mut about = MaybeUninit::<libc::statfs>::zeroed();
