@@ -1,8 +1,8 @@
 //! The example `doctor` from end to end: what it says, and that nothing is left behind.
 //!
 //! # Mutations
-//! Each turns a test here red: files that keep their names; signals that are not caught; a bar that
-//! is drawn without a terminal; a directory that is not looked at before; no chart.
+//! Each turns a test here red: files, or the segment, that keep their names; signals that are not
+//! caught; colours without a terminal; an empty chart; a directory that is not looked at before.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 

@@ -15,7 +15,7 @@ pub(crate) fn bytes(count: u64) -> String {
     let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
     let mut value = count as f64;
     for unit in units {
-        if value < 1_024.0 || unit == "TiB" {
+        if value < 999.5 || unit == "TiB" {
             let text = three_digits(value);
             let text = if value.fract() == 0.0 { format!("{value:.0}") } else { text };
             return format!("{text} {unit}");

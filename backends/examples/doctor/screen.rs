@@ -178,7 +178,7 @@ pub(crate) fn rates(rates: &Rates, ink: Ink) -> String {
 pub(crate) fn series(name: &str, figures: &[(String, String)], ink: Ink) -> String {
     let figures: Vec<String> = figures
         .iter()
-        .map(|(name, value)| format!("{} {value:<11}", ink.faint(&format!("{name:>9}"))))
+        .map(|(name, value)| format!("{} {value:<12}", ink.faint(&format!("{name:>9}"))))
         .collect();
-    format!("  {name:37}{}\n", figures.concat().trim_end())
+    format!("  {name:30}{}\n", figures.concat().trim_end())
 }

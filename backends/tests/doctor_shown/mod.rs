@@ -117,6 +117,16 @@ fn the_best_of_each_column_has_a_star() {
 }
 
 #[test]
+fn a_series_fits_whatever_its_figures_are() {
+    for bytes in [0, 999, 1_000, 1_023 << 20, 1_020 << 30] {
+        let cell = ("256 KiB".to_owned(), format!("{}/s", figures::bytes(bytes)));
+        let text = screen::series("appends of 1 KiB, blocks of", &vec![cell; 3], Ink::Plain);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert_eq!(text.matches("/s").count(), 3);
+    }
+}
+
+#[test]
 fn colours_change_nothing_but_colours() {
     let plain = screen::rates(&rates(), Ink::Plain);
     let coloured = screen::rates(&rates(), Ink::Coloured);
@@ -143,8 +153,8 @@ fn long_facts_are_cut_into_lines() {
 fn numbers_have_three_digits_and_a_unit() {
     let times = [12.0, 999.6, 87_340.0, 1_250_000.0, 99_970_000.0, 3.02e9].map(figures::time);
     assert_eq!(times, ["12 ns", "1.00 µs", "87.3 µs", "1.25 ms", "100 ms", "3.02 s"]);
-    let sizes = [512, 1_536, 8 << 20, (47 << 30) + (100 << 20)].map(figures::bytes);
-    assert_eq!(sizes, ["512 bytes", "1.50 KiB", "8 MiB", "47.1 GiB"]);
+    let sizes = [512, 1_536, 8 << 20, 1_012 << 20, (47 << 30) + (100 << 20)].map(figures::bytes);
+    assert_eq!(sizes, ["512 bytes", "1.50 KiB", "8 MiB", "0.99 GiB", "47.1 GiB"]);
     assert_eq!([0.0, 9.9, 812.4, 5_214.0].map(figures::rate), ["0.0", "9.9", "812", "5,214"]);
     assert_eq!(figures::rate(1_234_567.0), "1,234,567");
     let compact = [5.0, 812.4, 5_214.0, 182_300.0, 1_040_000.0].map(figures::compact);
