@@ -114,11 +114,16 @@ fn why_backend(best: &Row, rates: &Rates) -> String {
         Variant::Sync | Variant::SyncUntilFlush => {
             "Nothing else works here; its calls wait for the device".to_owned()
         }
-        _ => match to(Variant::Worker) {
-            Some(times) => {
+        _ => match rates.of(Variant::Worker) {
+            None => "io_uring, else what works: worker threads do not work here".to_owned(),
+            Some(worker) if worker.to(best).median > 1.0 => {
+                let times = times(worker.to(best));
+                format!("io_uring, else what works: worker threads {times} as fast, not clearly")
+            }
+            Some(worker) => {
+                let times = times(best.to(worker));
                 format!("io_uring, else what works: {times} the commits/s of worker threads")
             }
-            None => "io_uring, else what works: worker threads do not work here".to_owned(),
         },
     }
 }
@@ -216,8 +221,9 @@ fn choose_block_bytes(figures: &[(u32, Vec<f64>)]) -> Chosen<u32> {
 
 fn choose_segments(rates: &Rates) -> Chosen<bool> {
     let ratio = rates.segment_to_growing();
-    let why = format!("{} the commits/s of a growing file", times(ratio));
-    Chosen { what: ratio.is_worth_it(), why }
+    let what = ratio.is_worth_it();
+    let doubt = if !what && ratio.median > 1.0 { ", not clearly" } else { "" };
+    Chosen { what, why: format!("{} the commits/s of a growing file{doubt}", times(ratio)) }
 }
 
 fn times(ratio: Ratio) -> String {

@@ -171,7 +171,7 @@ fn direct(folder: &Folder) -> Fact {
         Some(it) => {
             format!("memory {}, offset and length {}", it.memory, it.offset)
         }
-        None => "alignment not told (before Linux 6.1, or by this file system)".to_owned(),
+        None => "alignment not told".to_owned(),
     };
     let registered = SyncBackend::new(&Config::default()).map_err(|error| error.to_string());
     let alignment = registered.and_then(|mut io| {

@@ -157,8 +157,10 @@ fn backends(trials: &[Trial], ink: Ink) -> String {
     }
     let chosen =
         open(&Config::default()).map_or_else(|it| it.to_string(), |it| it.report.to_string());
-    text += &ink.faint("  → ringzero::open(&Config::default()) gives: ");
-    text += &format!("{chosen}\n");
+    let chosen = format!("→ ringzero::open(&Config::default()) gives: {chosen}");
+    for line in screen::wrapped(&chosen, 96, ' ') {
+        text += &format!("  {}\n", ink.faint(&line));
+    }
     text
 }
 
