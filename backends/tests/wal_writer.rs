@@ -41,8 +41,7 @@ use format::{Scanner, Step};
 use lines::{Lines, WINDOW_BYTES};
 use progress::Progress;
 use ringzero::{
-    CompletionSink, Config, Errno, FileStatus, IoCompletion, IoFd, Limits, Stats, StorageIoError,
-    StorageIoExt, SyncBackend,
+    CompletionSink, Config, Errno, IoCompletion, IoFd, Limits, StorageIoError, SyncBackend,
 };
 use ringzero_core::StorageIo;
 use segments::Segments;

@@ -12,7 +12,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
-use ringzero_core::{Errno, Limits, StorageIo, StorageIoExt};
+use ringzero_core::{Errno, Limits, StorageIoExt};
 use ringzero_tests::{
     conformance,
     fixture::{Fixture, Place, SMALL, Scripted, Setup},
