@@ -45,6 +45,7 @@
 //! | 3 | `driver` (what backends with requests in flight have in common) |
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
 //! | 1 | `files`, `memory`, `fork`, `report`, `segment`, `setup_error`, `config` |
+//! | 1 | `event_source` (the interface to event loops) |
 //! | 0 | `platform` (all that differs by operating system), `error` |
 
 // What only the driver of io_uring uses.
@@ -53,6 +54,7 @@
 mod config;
 mod driver;
 mod error;
+mod event_source;
 mod files;
 mod fork;
 mod memory;
@@ -79,6 +81,7 @@ pub use config::{
     Choice, Config, ConfigError, SyncConfig, SyncMode, UringConfig, UringMode, WorkerConfig,
 };
 pub use error::{errno_of, from_io_error, to_io_error};
+pub use event_source::{EventSource, WaitHandle};
 pub use open::{Opened, open};
 pub use report::{BackendKind, Downgrade, Note, Report};
 pub use ringzero_core::{

@@ -32,14 +32,14 @@ mod source;
 #[allow(dead_code, reason = "the program uses the rest")]
 mod writer;
 
-use std::{collections::VecDeque, fs, fs::File, time::Duration};
+use std::{collections::VecDeque, fs, fs::File, io, time::Duration};
 
 use format::{Scanner, Step};
 use lines::{Lines, WINDOW_BYTES};
 use progress::Progress;
 use ringzero::{
-    CompletionSink, Config, Errno, FileStatus, IoCompletion, IoFd, Limits, Stats, StorageIoError,
-    StorageIoExt, SyncBackend,
+    CompletionSink, Config, Errno, EventSource, FileStatus, IoCompletion, IoFd, Limits, Stats,
+    StorageIoError, StorageIoExt, SyncBackend, WaitHandle,
 };
 use ringzero_core::StorageIo;
 use segments::Segments;
@@ -223,6 +223,16 @@ impl StorageIo for Scripted {
 
     fn pending_count(&self) -> usize {
         self.accepted.len() + self.late.len() + self.finished.len()
+    }
+}
+
+impl EventSource for Scripted {
+    fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn prepare_wait(&mut self) -> Result<bool, StorageIoError> {
+        Ok(false)
     }
 }
 

@@ -39,6 +39,7 @@ const HOUSES: &[House] = &[
             ("error", 0),
             ("platform", 0),
             ("config", 1),
+            ("event_source", 1),
             ("files", 1),
             ("fork", 1),
             ("memory", 1),
