@@ -85,8 +85,8 @@ pub use event_source::{EventSource, WaitHandle};
 pub use open::{Opened, open};
 pub use report::{BackendKind, Downgrade, Note, Report};
 pub use ringzero_core::{
-    CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError, SliceSink, Stats,
-    StorageIoError, StorageIoExt,
+    Completion, CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError,
+    SliceSink, Stats, StorageIoError, StorageIoExt, WakerSlot, WakerTable,
 };
 pub use segment::{SEGMENT_UNIT_BYTES, prepare_segment, recycle_segment};
 pub use setup_error::SetupError;

@@ -19,6 +19,7 @@ pub mod opaque;
 pub mod scenario;
 pub mod system;
 pub mod tables;
+pub mod waker_table;
 
 mod memory;
 

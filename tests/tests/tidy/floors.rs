@@ -27,6 +27,7 @@ const HOUSES: &[House] = &[
             ("boxed_queue", 1),
             ("handoff", 1),
             ("table", 1),
+            ("waker_table", 1),
             ("engine", 2),
             ("boxed", 2),
             ("storage_io", 2),
