@@ -156,7 +156,8 @@ const PROVEN: &[(&str, &[&str])] = &[
     ("core/src/waker_table.rs", &["WakerTable", "WakerSlot"]),
 ];
 
-/// The no-panic proof calls every public function of the engine, the handoff and the table of wakers.
+/// The no-panic proof calls every public function of the engine, the handoff and the table of
+/// wakers.
 pub(crate) fn proof_is_whole(tree: &Tree) -> Vec<String> {
     let is_proof = |source: &&Source| {
         let file = source.path.strip_prefix("proofs/src/").unwrap_or_default();
