@@ -34,6 +34,7 @@ use tokio::{
     task::{LocalSet, spawn_local, yield_now},
 };
 
+/// A `LocalSet` runs 61 tasks before it looks at the driver again; more would be two groups.
 const TASKS: usize = 32;
 const COMMITS: usize = 50;
 const RECORD_BYTES: usize = 16;
