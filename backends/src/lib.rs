@@ -45,6 +45,7 @@
 //! | 3 | `driver` (what backends with requests in flight have in common) |
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
 //! | 1 | `files`, `lock`, `memory`, `fork`, `report`, `segment`, `setup_error`, `config` |
+//! | 1 | `event_source` (the interface to event loops) |
 //! | 0 | `platform` (all that differs by operating system), `error` |
 
 // What only the driver of io_uring uses.
@@ -53,6 +54,7 @@
 mod config;
 mod driver;
 mod error;
+mod event_source;
 mod files;
 mod fork;
 mod lock;
@@ -80,12 +82,13 @@ pub use config::{
     Choice, Config, ConfigError, SyncConfig, SyncMode, UringConfig, UringMode, WorkerConfig,
 };
 pub use error::{errno_of, from_io_error, to_io_error};
+pub use event_source::{EventSource, WaitHandle};
 pub use lock::lock_file;
 pub use open::{Opened, open};
 pub use report::{BackendKind, Downgrade, Note, Report};
 pub use ringzero_core::{
-    CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError, SliceSink, Stats,
-    StorageIoError, StorageIoExt,
+    Completion, CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError,
+    SliceSink, Stats, StorageIoError, StorageIoExt, WakerSlot, WakerTable,
 };
 pub use segment::{SEGMENT_UNIT_BYTES, prepare_segment, recycle_segment};
 pub use setup_error::SetupError;

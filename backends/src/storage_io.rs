@@ -4,12 +4,14 @@
 //! through the blanket implementations below. [`StorageIo`] declares its methods itself, because
 //! the methods of a super-trait are not in scope where only the sub-trait is imported.
 
-use std::{fs::File, time::Duration};
+use std::{fs::File, io, time::Duration};
 
 use ringzero_core::{
     CompletionSink, FileStatus, IoFd, Stats, StorageIo as CoreStorageIo, StorageIoError,
     StorageIoExt,
 };
+
+use crate::event_source::{EventSource, WaitHandle};
 
 /// Non-blocking storage I/O for a hot loop, over `std::fs::File`.
 ///
@@ -124,10 +126,10 @@ impl<T: CoreStorageIo<File = File> + ?Sized> StorageIo for T {
     }
 }
 
-/// Both traits in one object: what [`open`](crate::open) returns a box of.
-pub trait Backend: StorageIo + StorageIoExt<File = File> {}
+/// All traits in one object: what [`open`](crate::open) returns a box of.
+pub trait Backend: StorageIo + StorageIoExt<File = File> + EventSource {}
 
-impl<T: StorageIo + StorageIoExt<File = File> + ?Sized> Backend for T {}
+impl<T: StorageIo + StorageIoExt<File = File> + EventSource + ?Sized> Backend for T {}
 
 /// A boxed backend is a backend, so that generic code takes what [`open`](crate::open) returns.
 impl CoreStorageIo for Box<dyn Backend> {
@@ -261,6 +263,16 @@ impl StorageIoExt for Box<dyn Backend> {
     }
 }
 
-static_assertions::assert_obj_safe!(StorageIo, Backend, StorageIoExt<File = File>);
+impl EventSource for Box<dyn Backend> {
+    fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
+        (**self).wait_handle()
+    }
+
+    fn prepare_wait(&mut self) -> Result<bool, StorageIoError> {
+        (**self).prepare_wait()
+    }
+}
+
+static_assertions::assert_obj_safe!(StorageIo, Backend, EventSource, StorageIoExt<File = File>);
 static_assertions::assert_impl_all!(dyn Backend: StorageIo, Send);
 static_assertions::assert_impl_all!(Box<dyn Backend>: StorageIo, Backend, Send);

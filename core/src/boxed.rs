@@ -1,11 +1,12 @@
-//! What the `alloc` feature adds: storage sized at run time ([`Boxed`]), and `Vec` as a sink.
+//! What the `alloc` feature adds: storage sized at run time ([`Boxed`], and tables of wakers), and
+//! `Vec` as a sink.
 
 use alloc::{boxed::Box, vec, vec::Vec};
 use core::marker::PhantomData;
 
 use crate::{
     Block, CompletionSink, IoCompletion, Limits, LimitsError, OpenFile, Operation, Parts, Slots,
-    StableMemory, Storage,
+    StableMemory, Storage, WakerSlot, WakerTable,
 };
 
 impl<T> crate::slots::sealed::Sealed for Box<[T]> {}
@@ -28,6 +29,13 @@ impl CompletionSink for Vec<IoCompletion> {
     fn take(&mut self, batch: &[IoCompletion]) -> usize {
         self.extend_from_slice(batch);
         batch.len()
+    }
+}
+
+impl WakerTable<Box<[WakerSlot]>> {
+    /// A table for `slot_count` tokens at a time.
+    pub fn boxed(slot_count: u32) -> Self {
+        Self::new((0..slot_count).map(|_| WakerSlot::new()).collect())
     }
 }
 

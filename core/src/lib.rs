@@ -13,6 +13,7 @@
 //! | 2 | [`Engine`] and what it is made of; the traits [`StorageIo`] and [`StorageIoExt`] |
 //! | 1 | `table`: records, lists, slab, fifo, fd table, buffer ring, completion queue |
 //! | 1 | [`handoff`]: a queue between two threads, and a doorbell for who sleeps there |
+//! | 1 | [`WakerTable`]: tokens as futures, beside the engine |
 //! | 0 | [`Errno`], [`StorageIoError`], [`IoFd`], [`IoCompletion`], [`Limits`], [`Slots`], memory |
 //!
 //! # Words
@@ -48,6 +49,7 @@ mod slots;
 mod storage_io;
 mod storage_io_ext;
 mod table;
+mod waker_table;
 
 #[cfg(feature = "alloc")]
 mod boxed;
@@ -78,3 +80,4 @@ pub use slots::Slots;
 pub use storage_io::StorageIo;
 pub use storage_io_ext::StorageIoExt;
 pub use table::buffer_ring::Block;
+pub use waker_table::{Completion, WakerSlot, WakerTable};

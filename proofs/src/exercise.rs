@@ -1,6 +1,6 @@
-//! Every function of the engine and of the handoff, called with inputs about which the compiler
-//! knows nothing: the engine's own state, handles, data, lengths, offsets, request ids, outcomes,
-//! what a sink takes.
+//! Every function of the engine, of the handoff and of the table of wakers, called with inputs
+//! about which the compiler knows nothing: the engine's own state, handles, data, lengths, offsets,
+//! request ids, outcomes, what a sink takes.
 //!
 //! That it *runs* proves little. That it *links* proves that none of it can reach a panic, whatever
 //! the inputs are. A structure test of the workspace checks that no public function of the engine
@@ -17,10 +17,10 @@ use ringzero_core::{
     SliceSink, Storage, outcome_from_raw,
 };
 
-use crate::{handoff, tables};
+use crate::{handoff, tables, waker_table};
 
-/// Everything, on an engine with inline tables and on one over slices of unknown length; and the
-/// handoff.
+/// Everything, on an engine with inline tables and on one over slices of unknown length; the
+/// handoff; and the table of wakers.
 pub fn all<E: Executor>(executor: &mut E, sink: &mut dyn CompletionSink) {
     if let Some(engine) = tables::inline_engine() {
         on(engine, executor, sink);
@@ -29,6 +29,7 @@ pub fn all<E: Executor>(executor: &mut E, sink: &mut dyn CompletionSink) {
         on(&mut engine, executor, sink);
     }
     handoff::exercise();
+    waker_table::exercise();
 }
 
 fn on<S: Storage, E: Executor>(

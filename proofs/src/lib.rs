@@ -23,6 +23,7 @@ pub mod scenario;
 #[cfg(target_os = "linux")]
 pub mod system;
 pub mod tables;
+pub mod waker_table;
 
 #[cfg(target_os = "linux")]
 mod memory;

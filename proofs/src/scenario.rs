@@ -9,6 +9,7 @@ use crate::{
     disk::{Answers, Disk, Honesty},
     handoff,
     tables::{self, LIMITS},
+    waker_table,
 };
 
 /// What was wrong.
@@ -73,6 +74,7 @@ impl<S: Storage> Bench<'_, S> {
 /// What was wrong first.
 pub fn play(honesty: Honesty) -> Checked {
     must(handoff::works(), "the queue between two threads")?;
+    must(waker_table::works(), "the table of wakers")?;
     let engine = tables::inline_engine().ok_or(Flaw("no engine with inline tables"))?;
     let bench = &mut Bench { engine, disk: Disk::new(honesty, Answers::Later) };
     let (fd, _) = bench.engine.register(Registration::file(0))?;

@@ -8,8 +8,8 @@ use std::{
 };
 
 use ringzero::{
-    Backend, Config, SetupError, SyncBackend, SyncConfig, SyncMode, UringBackend, UringConfig,
-    UringMode, WorkerBackend, WorkerConfig,
+    Backend, Config, EventSource, SetupError, SyncBackend, SyncConfig, SyncMode, UringBackend,
+    UringConfig, UringMode, WorkerBackend, WorkerConfig,
 };
 use ringzero_core::{StorageIo, StorageIoExt};
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ use crate::fixture::{Fixture, Place, Setup};
 /// One way to build a backend.
 pub trait Mode: Sized {
     /// What is built.
-    type Backend: StorageIo<File = File> + StorageIoExt<File = File> + 'static;
+    type Backend: StorageIo<File = File> + StorageIoExt<File = File> + EventSource + 'static;
     /// What is printed.
     const NAME: &'static str;
     /// See [`Fixture::IS_INLINE`].

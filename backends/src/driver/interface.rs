@@ -1,6 +1,6 @@
-//! The traits of `ringzero_core` for a backend with a [`Driver`]: [`through_driver!`].
+//! The traits of a backend, for one with a [`Driver`]: [`through_driver!`].
 //!
-//! A macro, because the traits are another crate's: nothing here may implement them for every
+//! A macro, because most of them are another crate's: nothing here may implement them for every
 //! backend at once. A backend is a struct with one field, `driver: ProcessBound<Driver<_>>`.
 //! Submissions, starts and closing are a use by the calling thread; registration and questions are
 //! not.
@@ -34,15 +34,20 @@ impl<T: Transport> ProcessBound<Driver<T>> {
     }
 }
 
-/// `StorageIo` and `StorageIoExt` for a backend whose field `driver` is a `ProcessBound<Driver>`.
+/// `StorageIo`, `StorageIoExt` and `EventSource` for a backend whose field `driver` is a
+/// `ProcessBound<Driver>`.
 macro_rules! through_driver {
     ($backend:ty) => {
         const _: () = {
             use ringzero_core::{
                 CompletionSink, FileStatus, IoFd, Stats, StorageIo, StorageIoError, StorageIoExt,
             };
-            use std::{fs::File, time::Duration};
-            use $crate::files::Purpose;
+            use std::{fs::File, io, time::Duration};
+            use $crate::{
+                error::to_io_error,
+                event_source::{EventSource, WaitHandle},
+                files::Purpose,
+            };
 
             impl StorageIo for $backend {
                 type File = File;
@@ -199,6 +204,16 @@ macro_rules! through_driver {
 
                 fn shutdown(&mut self, deadline: Duration) -> Result<(), StorageIoError> {
                     self.driver.enter()?.shutdown(deadline)
+                }
+            }
+
+            impl EventSource for $backend {
+                fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
+                    self.driver.enter().map_err(to_io_error)?.wait_handle()
+                }
+
+                fn prepare_wait(&mut self) -> Result<bool, StorageIoError> {
+                    self.driver.enter()?.prepare_wait()
                 }
             }
         };

@@ -16,8 +16,10 @@
 //! |---|---|
 //! | `transport` | the interface to io_uring, or to worker threads |
 //! | `lifecycle` | opening and closing; who frees the memory |
-//! | `interface` | the traits of `ringzero_core`, for a backend with a driver |
+//! | `event_loop` | handing over, and then sleeping somewhere else |
+//! | `interface` | the traits, for a backend with a driver |
 
+mod event_loop;
 pub(crate) mod interface;
 mod lifecycle;
 mod transport;
@@ -148,6 +150,7 @@ impl<T: Transport> Driver<T> {
     /// One turn of a poll. Never sleeps.
     #[inline]
     fn turn(&mut self) {
+        self.transport.disarm();
         self.transport.admit_answers();
         self.collect();
         if self.registry.engine.is_group_due() {

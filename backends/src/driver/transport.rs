@@ -7,11 +7,14 @@
 //!
 //! A request is *queued* by the executor, then *handed over*, then answered once.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use ringzero_core::{Boxed, Engine, Errno, Executor, FileSlot, StorageIoError};
 
-use crate::{files::Entry, memory::Region};
+use crate::{files::Entry, memory::Region, platform::Notifier};
 
 /// The engine of a driver: its tables are boxed, its data is on pages of its own.
 pub(crate) type QueuedEngine = Engine<Boxed<Region>>;
@@ -68,6 +71,24 @@ pub(crate) trait Transport {
     /// # Errors
     /// The executor refused for good.
     fn hand_over(&mut self) -> Result<usize, Errno>;
+
+    /// What an event loop sleeps on. Made by the first call.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn notifier(&mut self) -> io::Result<&Notifier>;
+
+    /// The notifier is not readable, and the next answer makes it so. Lets answers in that came
+    /// before: they are to be reaped after this, and may have made nothing readable. Never sleeps.
+    ///
+    /// To be called only after [`Transport::notifier`].
+    ///
+    /// # Errors
+    /// The executor refused for good.
+    fn arm(&mut self) -> Result<(), Errno>;
+
+    /// Answers make nothing readable any more.
+    fn disarm(&mut self);
 
     /// Lets answers in that wait for a call of this thread. Never sleeps.
     fn admit_answers(&mut self);

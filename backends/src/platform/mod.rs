@@ -12,6 +12,7 @@
 //! | `direct` | O_DIRECT: the alignment of a file, and reading where that matters |
 //! | `by_piece` | vectored and durable writes where there are none |
 //! | `rename` | a rename that replaces nothing, where there is none |
+//! | `notifier_*` | what an event loop sleeps on: an eventfd, a pipe, or nothing |
 //! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
 //! | `windows` | all of it for Windows |
 
@@ -22,6 +23,16 @@ mod by_piece;
 mod direct;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(not(unix))]
+mod notifier_absent;
+#[cfg(target_os = "linux")]
+mod notifier_eventfd;
+// Not used on Linux, but tried there.
+#[cfg(all(unix, any(test, not(target_os = "linux"))))]
+#[cfg_attr(target_os = "linux", allow(dead_code))]
+mod notifier_pipe;
+#[cfg(test)]
+mod notifier_tests;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod other_unix;
 mod rename;
@@ -45,6 +56,12 @@ pub(crate) use linux::{
     durable_write_flags, fork_word, keep_position_flags, memory_bytes, memory_file, now_ns,
     read_pieces_at, rename_to_unused, sync, unnamed_file, write_pieces_at,
 };
+#[cfg(not(unix))]
+pub(crate) use notifier_absent::Notifier;
+#[cfg(target_os = "linux")]
+pub(crate) use notifier_eventfd::Notifier;
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) use notifier_pipe::Notifier;
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(crate) use other_unix::{
     fork_word, keep_position_flags, memory_bytes, memory_file, now_ns, sync, unnamed_file,
@@ -62,6 +79,13 @@ pub(crate) use windows::{
     memory_bytes, memory_file, now_ns, number, sync, sync_directory, try_lock, unmap, unnamed_file,
     with_signals_blocked,
 };
+
+/// What an event loop sleeps on: a descriptor, on Unix. Elsewhere a backend has none, and says so.
+#[cfg(unix)]
+pub type WaitHandle<'a> = std::os::fd::BorrowedFd<'a>;
+/// What an event loop sleeps on: a descriptor, on Unix. Elsewhere a backend has none, and says so.
+#[cfg(windows)]
+pub type WaitHandle<'a> = std::os::windows::io::BorrowedHandle<'a>;
 
 /// What kind of file a descriptor is open on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! Invariants: no request is with anybody when a call returns; with [`SyncMode::Immediate`] nothing
 //! is queued either, so what was accepted can be delivered.
 
-use std::fs::File;
+use std::{fs::File, io};
 
 use ringzero_core::{Boxed, CompletionSink, Engine, IoFd, StorageIoError};
 
@@ -14,7 +14,7 @@ use crate::{
     config::{Config, SyncMode},
     files::{Entry, Purpose},
     memory::Region,
-    platform,
+    platform::{self, Notifier},
     registry::Registry,
     setup_error::SetupError,
 };
@@ -38,6 +38,10 @@ pub(super) struct SyncDriver {
     copied: Copied,
     /// Files whose closing was submitted and has not been executed.
     closing: u32,
+    /// Made when it is first asked for.
+    notifier: Option<Notifier>,
+    /// Whether an event loop may be asleep on it.
+    is_armed: bool,
 }
 
 impl SyncDriver {
@@ -52,7 +56,14 @@ impl SyncDriver {
             SyncMode::Immediate => Copied::Nothing,
             SyncMode::UntilFlush => Copied::Everything,
         };
-        Ok(Self { registry: Registry::new(config, region)?, mode, copied, closing: 0 })
+        Ok(Self {
+            registry: Registry::new(config, region)?,
+            mode,
+            copied,
+            closing: 0,
+            notifier: None,
+            is_armed: false,
+        })
     }
 
     pub(super) fn register(
@@ -169,12 +180,18 @@ impl SyncDriver {
         if self.registry.engine.is_closed() {
             return Err(StorageIoError::Closed);
         }
-        Ok(self.run())
+        let count = self.run();
+        if self.is_armed && self.registry.engine.deliverable() > 0 {
+            self.notifier.iter().for_each(Notifier::notify);
+            self.is_armed = false;
+        }
+        Ok(count)
     }
 
     /// Executes what is queued if it is due, and delivers what is finished.
     #[inline]
     pub(super) fn poll(&mut self, out: &mut dyn CompletionSink) {
+        self.is_armed = false;
         if self.registry.engine.has_ready() && self.registry.engine.is_group_due() {
             self.run();
         }
@@ -187,6 +204,30 @@ impl SyncDriver {
             self.run();
         }
         self.registry.engine.deliverable()
+    }
+
+    /// What an event loop may sleep on.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(super) fn notifier(&mut self) -> io::Result<&Notifier> {
+        let notifier = match self.notifier.take() {
+            Some(notifier) => notifier,
+            None => Notifier::new()?,
+        };
+        Ok(self.notifier.insert(notifier))
+    }
+
+    /// Executes what is queued. Returns whether nothing is left to poll: then the next flush that
+    /// executes something, or finds it executed, makes the notifier readable.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(super) fn prepare_wait(&mut self) -> io::Result<bool> {
+        self.notifier()?.drain();
+        self.run();
+        self.is_armed = self.registry.engine.pending_count() == 0;
+        Ok(self.is_armed)
     }
 
     /// Executes what is queued, also on other files, and closes this one.

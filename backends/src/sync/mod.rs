@@ -23,13 +23,21 @@
 mod driver;
 mod executor;
 
-use std::{fs::File, time::Duration};
+use std::{fs::File, io, time::Duration};
 
 use ringzero_core::{
     CompletionSink, FileStatus, IoFd, Stats, StorageIo, StorageIoError, StorageIoExt,
 };
 
-use crate::{config::Config, files::Purpose, fork::ProcessBound, setup_error::SetupError};
+use crate::{
+    config::Config,
+    error::{errno_of, to_io_error},
+    event_source::{EventSource, WaitHandle},
+    files::Purpose,
+    fork::ProcessBound,
+    platform::Notifier,
+    setup_error::SetupError,
+};
 use driver::SyncDriver;
 
 /// A backend that executes inside the caller's calls.
@@ -223,6 +231,20 @@ impl StorageIoExt for SyncBackend {
     /// `Closed`: already shut down. `Io`: a file could not be cut back to its tail.
     fn shutdown(&mut self, _deadline: Duration) -> Result<(), StorageIoError> {
         self.driver.get_mut()?.shutdown()
+    }
+}
+
+impl EventSource for SyncBackend {
+    fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
+        let driver = self.driver.get_mut().map_err(to_io_error)?;
+        driver.notifier().map(Notifier::handle)
+    }
+
+    /// Executes what is queued. Nothing is under way after that, so it answers `true` only if
+    /// nothing is pending.
+    fn prepare_wait(&mut self) -> Result<bool, StorageIoError> {
+        let may_sleep = self.driver.get_mut()?.prepare_wait();
+        may_sleep.map_err(|error| StorageIoError::Io(errno_of(&error)))
     }
 }
 

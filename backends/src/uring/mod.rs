@@ -93,7 +93,7 @@ impl UringBackend {
             notes.extend(registered.err().map(Note::BuffersNotRegistered));
         }
         let registry = Registry::new(config, region)?;
-        let transport = RingTransport { ring, targets, owner, notes };
+        let transport = RingTransport { ring, targets, owner, notes, notifier: None };
         let driver = Driver::new(config, transport, registry);
         Ok(Self { driver: ProcessBound::new(driver).map_err(SetupError::Memory)? })
     }

@@ -8,10 +8,15 @@
 //! - only [`Ring::sleep`] and [`Ring::outlast`] sleep.
 //!
 //! # Safety
-//! One raw enter, with arguments of the kernel's own layout.
+//! Two raw enters, with arguments of the kernel's own layout, or none.
 #![allow(unsafe_code)]
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+    sync::atomic::{Ordering, fence},
+    time::Duration,
+};
 
 use io_uring::{
     EnterFlags, IoUring, Submitter,
@@ -34,13 +39,15 @@ pub(super) struct Ring {
     delivery: Delivery,
     is_polled: bool,
     is_disabled: bool,
+    /// Whether a completion signals the eventfd.
+    is_armed: bool,
 }
 
 impl Ring {
     pub(super) fn new(made: Made) -> Self {
         let Made { uring, delivery, is_disabled, notes: _, owner: _ } = made;
         let is_polled = uring.params().is_setup_sqpoll();
-        Self { uring, delivery, is_polled, is_disabled }
+        Self { uring, delivery, is_polled, is_disabled, is_armed: false }
     }
 
     /// For setting up what goes with it.
@@ -151,6 +158,47 @@ impl Ring {
         // (io_uring_enter(2)), which `SubmitArgs` is, transparently; it and the time it points to
         // live until the call returns.
         wake(unsafe { self.uring.submitter().enter(0, 1, flags, Some(&arguments)) })
+    }
+
+    /// Completions signal this eventfd, while the ring is armed. It is not.
+    ///
+    /// # Errors
+    /// Those of io_uring_register(2).
+    pub(super) fn register(&mut self, eventfd: BorrowedFd<'_>) -> io::Result<()> {
+        self.uring.completion().disable_eventfd();
+        self.submitter().register_eventfd(eventfd.as_raw_fd())
+    }
+
+    /// From here on completions signal the eventfd, once for each batch. Those that came before are
+    /// let in, and are to be reaped after this.
+    ///
+    /// With deferred work the kernel signals when work comes to a list that was empty, and not when
+    /// the work is done: what was on the list before signals no more, so it is done here. The list
+    /// is empty then, and the next to come signals.
+    ///
+    /// # Errors
+    /// What is not a passing shortage.
+    pub(super) fn arm(&mut self) -> Result<(), Errno> {
+        self.uring.completion().enable_eventfd();
+        self.is_armed = true;
+        // The kernel publishes a completion and then looks whether to signal; here it is the other
+        // way round. Without this, each could be too early for the other.
+        fence(Ordering::SeqCst);
+        if self.delivery == Delivery::Kernel {
+            return Ok(());
+        }
+        let flags = EnterFlags::GETEVENTS.bits();
+        // SAFETY: without an argument there is nothing that the kernel reads or writes.
+        wake(unsafe { self.uring.submitter().enter::<()>(0, 0, flags, None) }).map(drop)
+    }
+
+    /// Completions signal nothing any more.
+    #[inline]
+    pub(super) fn disarm(&mut self) {
+        if self.is_armed {
+            self.is_armed = false;
+            self.uring.completion().disable_eventfd();
+        }
     }
 
     /// Tells the engine every answer that is there, at most as many as the queue holds.

@@ -3,7 +3,10 @@
 //! Invariant: the memory of the engine is read only by requests that the kernel has taken. Entries
 //! that it has not taken go with the ring, unless a polling thread takes them by itself.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use ringzero_core::{Errno, FileSlot, StorageIoError};
 
@@ -16,7 +19,7 @@ use super::{
 use crate::{
     driver::{QueuedEngine, Transport, Wake},
     files::Entry,
-    platform,
+    platform::{self, Notifier},
     report::Note,
 };
 
@@ -25,6 +28,8 @@ pub(super) struct RingTransport {
     pub(super) targets: Targets,
     pub(super) owner: Owner,
     pub(super) notes: Vec<Note>,
+    /// Made when it is first asked for, and then registered with the ring.
+    pub(super) notifier: Option<Notifier>,
 }
 
 impl RingTransport {
@@ -103,6 +108,28 @@ impl Transport for RingTransport {
         if self.ring.is_flagged() {
             let _ = self.ring.submit();
         }
+    }
+
+    fn notifier(&mut self) -> io::Result<&Notifier> {
+        let notifier = match self.notifier.take() {
+            Some(notifier) => notifier,
+            None => {
+                let notifier = Notifier::new()?;
+                self.ring.register(notifier.handle())?;
+                notifier
+            }
+        };
+        Ok(self.notifier.insert(notifier))
+    }
+
+    fn arm(&mut self) -> Result<(), Errno> {
+        self.notifier.iter().for_each(Notifier::drain);
+        self.ring.arm()
+    }
+
+    #[inline]
+    fn disarm(&mut self) {
+        self.ring.disarm();
     }
 
     #[inline]

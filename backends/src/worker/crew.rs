@@ -4,7 +4,7 @@
 //! and hands agree.
 
 use std::{
-    mem,
+    io, mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     driver::{QueuedEngine, Transport, Wake},
     files::Entry,
-    platform::Descriptor,
+    platform::{Descriptor, Notifier},
     setup_error::SetupError,
 };
 
@@ -35,6 +35,8 @@ pub(super) struct Crew {
     waiter: Arc<Waiter>,
     /// Pushed and not announced.
     queued: usize,
+    /// Whether an answer makes the notifier readable.
+    is_armed: bool,
 }
 
 impl Crew {
@@ -51,6 +53,7 @@ impl Crew {
             routes: Routes::new(config.limits.files),
             waiter,
             queued: 0,
+            is_armed: false,
         })
     }
 }
@@ -183,6 +186,23 @@ impl Transport for Crew {
 
     #[inline]
     fn admit_answers(&mut self) {}
+
+    fn notifier(&mut self) -> io::Result<&Notifier> {
+        self.waiter.notifier()
+    }
+
+    fn arm(&mut self) -> Result<(), Errno> {
+        self.waiter.arm_notifier();
+        self.is_armed = true;
+        Ok(())
+    }
+
+    #[inline]
+    fn disarm(&mut self) {
+        if mem::take(&mut self.is_armed) {
+            self.waiter.disarm_notifier();
+        }
+    }
 
     #[inline]
     fn reap(&mut self, engine: &mut QueuedEngine) {

@@ -1,12 +1,22 @@
 //! What the scripted backend of `wal_writer` answers beyond the eight methods: waiting and tails by
 //! the script, and nothing that the log does not use.
 
-use std::{fs::File, time::Duration};
+use std::{fs::File, io, time::Duration};
 
-use ringzero::{FileStatus, IoFd, Stats, StorageIoError, StorageIoExt};
+use ringzero::{EventSource, FileStatus, IoFd, Stats, StorageIoError, StorageIoExt, WaitHandle};
 use ringzero_core::StorageIo;
 
 use super::{NOT_ASKED_FOR, SEGMENT_BYTES, Scripted, format, next};
+
+impl EventSource for Scripted {
+    fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn prepare_wait(&mut self) -> Result<bool, StorageIoError> {
+        Ok(false)
+    }
+}
 
 impl StorageIoExt for Scripted {
     type File = File;
