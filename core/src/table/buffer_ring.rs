@@ -18,8 +18,8 @@
 //!
 //! # Safety
 //! Rust never holds a reference to the blocks' bytes beyond one call: the kernel reads them while
-//! operations are in flight. Bytes are written only in `place`, into a part of a block that no
-//! operation owns yet. Every address is checked against the memory's size where it is made.
+//! operations are in flight. Bytes are written only into a part of a block that no request has.
+//! Every address is checked against the memory's size where it is made.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -120,7 +120,7 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     fn slice(&self, place: Place, len: usize) -> &[u8] {
         match self.address(place, len) {
             // SAFETY: `address` is valid for `len` bytes, which were valid, so initialised, before.
-            // Only `place` and `extend` write bytes, and they need `&mut`; a kernel only reads.
+            // Whatever writes bytes needs `&mut self`; a kernel only reads.
             Some(base) => unsafe { core::slice::from_raw_parts(base.as_ptr(), len) },
             None => &[],
         }
@@ -172,40 +172,6 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         packing.fill += data.len() as u32;
         packing.references += 1;
         Some(())
-    }
-
-    #[cold]
-    fn place_over(
-        &mut self,
-        packing: &mut Packing,
-        chain: &mut Chain,
-        data: &[u8],
-    ) -> Option<Place> {
-        self.close_idle(packing);
-        let fresh = self.blocks_for(data.len());
-        if fresh > self.blocks.available(packing.held) {
-            self.close_chain(chain, packing);
-        }
-        if !self.has_memory() || fresh > self.blocks.available(packing.held) {
-            return None;
-        }
-        let mut rest = data;
-        let mut first = None;
-        while !rest.is_empty() {
-            let block = self.take(packing)?;
-            if first.is_none() {
-                first = Some(Place { block, at: 0 });
-            } else {
-                self.blocks.records.at_mut(packing.open).links.next = block;
-            }
-            self.close(packing);
-            packing.open = block;
-            let part = rest.len().min(self.block_bytes as usize);
-            let (head, tail) = rest.split_at_checked(part)?;
-            self.fill(packing, head)?;
-            rest = tail;
-        }
-        first
     }
 
     /// Blocks that `len` bytes fill, the last one perhaps in part.
@@ -355,6 +321,7 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
 }
 
 pub(crate) mod chain;
+mod room;
 
 #[cfg(test)]
 mod tests;
