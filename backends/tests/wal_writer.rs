@@ -277,6 +277,14 @@ impl StorageIoExt for Scripted {
         Ok(*handle)
     }
 
+    fn submit_writev(&mut self, fd: IoFd, it: &[&[u8]], at: u64) -> Result<u64, StorageIoError> {
+        self.submit_write(fd, &it.concat(), at)
+    }
+
+    fn submit_appendv(&mut self, fd: IoFd, it: &[&[u8]]) -> Result<u64, StorageIoError> {
+        self.submit_append(fd, &it.concat())
+    }
+
     fn stats(&self) -> Stats {
         Stats::default()
     }

@@ -78,6 +78,31 @@ pub trait StorageIoExt {
         limit: u64,
     ) -> Result<IoFd, StorageIoError>;
 
+    /// Writes several slices at `offset`, one behind the other, under one token: a header and its
+    /// payload without a buffer to put them together in. All of them are free when this returns.
+    ///
+    /// In everything else it is `submit_write` of their concatenation: accepted or refused as a
+    /// whole, and the completion's result is the sum of their lengths. Slices may be empty, and
+    /// there may be none; nothing to write completes with 0.
+    ///
+    /// # Errors
+    /// As `submit_write`, for the sum of the lengths.
+    fn submit_writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError>;
+
+    /// Writes several slices at the file's tail, one behind the other and nothing in between, under
+    /// one token, and moves the tail. All of them are free when this returns.
+    ///
+    /// In everything else it is `submit_append` of their concatenation.
+    ///
+    /// # Errors
+    /// As `submit_append`, for the sum of the lengths.
+    fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError>;
+
     /// Counters since construction.
     fn stats(&self) -> Stats;
 

@@ -69,6 +69,10 @@ fn data() -> &'static [u8] {
 fn submit<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     let _ = black_box(unknown(engine).submit_write(black_box(fd), data(), black_box(7)));
     let _ = black_box(unknown(engine).submit_append(black_box(fd), data()));
+    let several = [data(), data(), data()];
+    let slices = black_box(several.as_slice());
+    let _ = black_box(unknown(engine).submit_writev(black_box(fd), slices, black_box(7)));
+    let _ = black_box(unknown(engine).submit_appendv(black_box(fd), slices));
     let _ = black_box(unknown(engine).submit_datasync(black_box(fd)));
 }
 

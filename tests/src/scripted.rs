@@ -331,6 +331,19 @@ impl StorageIoExt for ScriptedBackend {
         self.admit(file, Some(Registration::segment(tail, limit)?))
     }
 
+    fn submit_writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        self.engine().submit_writev(fd, slices, offset)
+    }
+
+    fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError> {
+        self.engine().submit_appendv(fd, slices)
+    }
+
     fn stats(&self) -> Stats {
         self.engine_ref().stats()
     }

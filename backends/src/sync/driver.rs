@@ -19,8 +19,8 @@ use crate::{
 
 type SyncEngine = Engine<Boxed<Region>>;
 
-/// Of which files submissions are copied into blocks. The others' are executed straight from the
-/// caller's slice. A file's never changes.
+/// Of which files submissions of one slice are copied into blocks. The others' are executed
+/// straight from the caller's slice. A file's never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Copied {
     Nothing,
@@ -64,7 +64,7 @@ impl SyncDriver {
         Ok(fd)
     }
 
-    /// Whether the file's submissions are copied.
+    /// Whether the file's submissions of one slice are copied.
     #[inline]
     fn is_copied(&self, fd: IoFd) -> bool {
         self.copied != Copied::Nothing && self.is_one_of_the_copied(fd)
@@ -90,6 +90,15 @@ impl SyncDriver {
             let Registry { engine, files, .. } = &mut self.registry;
             return inline(engine, &mut SyncExecutor { files });
         }
+        self.submit_queued(queued)
+    }
+
+    /// Accepts a submission whose data goes through the engine's blocks, whatever the file.
+    #[inline]
+    pub(super) fn submit_queued(
+        &mut self,
+        queued: impl FnOnce(&mut SyncEngine) -> Result<u64, StorageIoError>,
+    ) -> Result<u64, StorageIoError> {
         let token = queued(&mut self.registry.engine)?;
         if self.mode == SyncMode::Immediate {
             self.run();

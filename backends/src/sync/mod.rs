@@ -2,15 +2,16 @@
 //!
 //! The simplest backend: no thread and no ring, so nothing is ever under way when a call returns.
 //! By default ([`SyncMode::Immediate`](crate::SyncMode)) a submission is executed before it
-//! returns, straight from the caller's slice. Two exceptions go through the engine's queue and its
-//! blocks instead:
+//! returns, straight from the caller's slice. Three exceptions go through the engine's queue and
+//! its blocks instead:
 //!
 //! | what | executed |
 //! |---|---|
+//! | gathered writes and appends, so that they leave as one request | at once too |
 //! | files opened with O_DIRECT, because a caller's slice is aligned by chance only | at once too |
 //! | everything, with `SyncMode::UntilFlush`, so that neighbours merge | by the next flush |
 //!
-//! Worked example of the second: 1,000 appends of 128 bytes and a datasync are accepted, each with
+//! Worked example of the last: 1,000 appends of 128 bytes and a datasync are accepted, each with
 //! a copy and without a system call. `flush` executes them: one write of 128,000 bytes from two
 //! blocks, and one data-sync; it returns 2. The next poll delivers 1,001 completions.
 //!
@@ -170,6 +171,19 @@ impl StorageIoExt for SyncBackend {
         limit: u64,
     ) -> Result<IoFd, StorageIoError> {
         self.driver.get_mut()?.register(file, Purpose::Segment { tail, limit })
+    }
+
+    fn submit_writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        self.driver.get_mut()?.submit_queued(|engine| engine.submit_writev(fd, slices, offset))
+    }
+
+    fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError> {
+        self.driver.get_mut()?.submit_queued(|engine| engine.submit_appendv(fd, slices))
     }
 
     fn stats(&self) -> Stats {

@@ -10,6 +10,7 @@
 
 use super::{
     Engine,
+    content::{Content, Slices},
     failure::mark,
     file::AppendGate,
     operation::{ANNOUNCES_APPEND_FAILURE, Kind, Operation, Stage},
@@ -23,36 +24,57 @@ impl<S: Storage> Engine<S> {
     ///
     /// # Errors
     /// As there.
-    // Also called where it begins inside a block: compilers would make one function of both.
     #[inline(always)]
     pub fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
+        self.accept_append(fd, data)
+    }
+
+    /// Accepts an append of several slices, one behind the other; see
+    /// [`StorageIoExt::submit_appendv`](crate::StorageIoExt::submit_appendv).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError> {
+        self.accept_append(fd, Slices::new(slices))
+    }
+
+    /// Accepts an append, whatever brings its bytes.
+    // Also called where it begins inside a block: compilers would make one function of both.
+    #[inline(always)]
+    pub(super) fn accept_append<C: Content>(
+        &mut self,
+        fd: IoFd,
+        content: C,
+    ) -> Result<u64, StorageIoError> {
+        let byte_count = content.byte_count();
         let Some(file) = self.files.live_mut(fd) else {
-            return self.submit_gated(fd, Kind::Append, data.len());
+            return self.submit_gated(fd, Kind::Append, byte_count);
         };
         let offset = file.tail;
-        let has_room = data.len() <= file.max_append as usize
-            && data.len() as u64 <= file.limit.saturating_sub(offset);
-        if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
-            return self.append_otherwise(fd, data.len());
+        let has_room = byte_count <= file.max_append as usize
+            && byte_count as u64 <= file.limit.saturating_sub(offset);
+        if file.append_gate != AppendGate::Open || !has_room || byte_count == 0 {
+            return self.append_otherwise(fd, byte_count);
         }
         if file.appends.is_empty() {
             file.sent = offset;
             if file.beyond_floor(offset) != 0 && file.chain.is_empty() {
-                return self.append_inside_block(fd, data);
+                return self.append_inside_block(fd, content);
             }
         }
         if !self.operations.reserve(&mut file.held) {
             return Err(self.refuse_full());
         }
-        if self.blocks.extend(&mut file.chain, &mut file.packing, data, offset).is_none() {
+        let (chain, packing) = (&mut file.chain, &mut file.packing);
+        if content.extend(&mut self.blocks, chain, packing, offset).is_none() {
             self.operations.settle(&mut file.held, 1);
             return Err(self.refuse_exhausted());
         }
-        file.tail = offset + data.len() as u64;
+        file.tail = offset + byte_count as u64;
         let token = self.next_token;
         self.next_token += 1;
-        self.stats.bytes += data.len() as u64;
-        let (len, links) = (data.len() as u32, file.appends.links_for_back());
+        self.stats.bytes += byte_count as u64;
+        let (len, links) = (byte_count as u32, file.appends.links_for_back());
         let name = (token, Kind::Append, fd.slot);
         let (index, operation) = self.operations.take();
         operation.begin(name, (offset, len), (links, Place::NONE));

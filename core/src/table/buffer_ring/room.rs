@@ -17,13 +17,13 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         data: &[u8],
     ) -> Option<Place> {
         let first = self.reserve(packing, chain, data.len())?;
-        self.copy_over(first, 0, data)?;
+        self.copy_over(first, data)?;
         Some(first)
     }
 
     /// Takes room for `len` bytes (at least one) of a positional operation in the file's blocks, as
-    /// [`BufferRing::place`] does, and leaves in there what is in there: zeros or old bytes. `None`,
-    /// and nothing changed, when the file can have no more.
+    /// [`BufferRing::place`] does, and leaves in there what is in there: zeros or old bytes.
+    /// `None`, and nothing changed, when the file can have no more.
     #[inline]
     pub(crate) fn reserve(
         &mut self,
@@ -72,21 +72,20 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         first
     }
 
-    /// Copies `data` into the room reserved at `place`, from `skip` bytes into it on. No request
-    /// has it yet.
-    pub(crate) fn copy_over(&mut self, place: Place, skip: u32, data: &[u8]) -> Option<()> {
-        let Place { mut block, at } = self.place_at(place, skip);
-        let mut at = at as usize;
+    /// Copies `data` to `place` and on into the blocks linked behind it. No request has the room.
+    /// Returns where what follows belongs.
+    pub(crate) fn copy_over(&mut self, mut place: Place, data: &[u8]) -> Option<Place> {
         let mut rest = data;
         loop {
-            let part = rest.len().min(self.block_bytes as usize - at);
+            let part = rest.len().min(self.block_bytes.saturating_sub(place.at) as usize);
             let (head, tail) = rest.split_at_checked(part)?;
-            self.copy(Place { block, at: at as u32 }, head)?;
+            self.copy(place, head)?;
+            place.at += part as u32;
             if tail.is_empty() {
-                return Some(());
+                return Some(place);
             }
-            block = self.blocks.records.at(block).links.next;
-            (at, rest) = (0, tail);
+            place = Place { block: self.blocks.records.at(place.block).links.next, at: 0 };
+            rest = tail;
         }
     }
 }
