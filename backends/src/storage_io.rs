@@ -212,6 +212,10 @@ impl StorageIoExt for Box<dyn Backend> {
         (**self).register_segment(file, tail, limit)
     }
 
+    fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        (**self).durable_tail(fd)
+    }
+
     fn submit_writev(
         &mut self,
         fd: IoFd,

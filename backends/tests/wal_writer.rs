@@ -277,6 +277,10 @@ impl StorageIoExt for Scripted {
         Ok(*handle)
     }
 
+    fn durable_tail(&self, _: IoFd) -> Result<u64, StorageIoError> {
+        Ok(0)
+    }
+
     fn submit_writev(&mut self, fd: IoFd, it: &[&[u8]], at: u64) -> Result<u64, StorageIoError> {
         self.submit_write(fd, &it.concat(), at)
     }

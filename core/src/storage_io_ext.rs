@@ -78,6 +78,19 @@ pub trait StorageIoExt {
         limit: u64,
     ) -> Result<IoFd, StorageIoError>;
 
+    /// Every byte appended below this position is durable: it survives power loss, as far as the
+    /// device honours flushes. In bytes from the start of the file; never above the tail.
+    ///
+    /// 0 at registration. A datasync that succeeds moves it to where the tail was when that was
+    /// accepted, at the latest when its completion can be polled; nothing moves it back. After an
+    /// append that failed, what is appended in its place is not below it before a later datasync
+    /// has succeeded. It speaks of appends: of positional writes only those that were accepted
+    /// before the datasync which moved it, and did not fail.
+    ///
+    /// # Errors
+    /// As [`StorageIoExt::tail`].
+    fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError>;
+
     /// Writes several slices at `offset`, one behind the other, under one token: a header and its
     /// payload without a buffer to put them together in. All of them are free when this returns.
     ///

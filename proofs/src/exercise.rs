@@ -116,6 +116,7 @@ fn ask<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     black_box(unknown(engine).is_closed());
     black_box(unknown(engine).stats().kernel_requests());
     let _ = black_box(unknown(engine).tail(black_box(fd)));
+    let _ = black_box(unknown(engine).durable_tail(black_box(fd)));
     let _ = black_box(unknown(engine).room(black_box(fd)));
     let _ = black_box(unknown(engine).alignment(black_box(fd)));
     let _ = black_box(unknown(engine).can_accept(black_box(fd), black_box(9)));

@@ -331,6 +331,10 @@ impl StorageIoExt for ScriptedBackend {
         self.admit(file, Some(Registration::segment(tail, limit)?))
     }
 
+    fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.engine_ref().durable_tail(fd)
+    }
+
     fn submit_writev(
         &mut self,
         fd: IoFd,

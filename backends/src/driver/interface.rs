@@ -138,6 +138,10 @@ macro_rules! through_driver {
                     self.driver.register()?.register(file, Purpose::Segment { tail, limit })
                 }
 
+                fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+                    self.driver.look()?.engine().durable_tail(fd)
+                }
+
                 fn submit_writev(
                     &mut self,
                     fd: IoFd,

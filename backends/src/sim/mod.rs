@@ -295,6 +295,10 @@ impl StorageIoExt for SimBackend {
         self.driver.get_mut()?.register(file, Purpose::Segment { tail, limit })
     }
 
+    fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.driver.get()?.engine.durable_tail(fd)
+    }
+
     fn submit_writev(
         &mut self,
         fd: IoFd,

@@ -16,7 +16,10 @@ use super::{
     operation::{ANNOUNCES_APPEND_FAILURE, Kind, Operation, Stage},
     storage::Storage,
 };
-use crate::{Errno, IoFd, StorageIoError, table::buffer_ring::Place};
+use crate::{
+    Errno, IoFd, StorageIoError,
+    table::{buffer_ring::Place, records::NIL},
+};
 
 impl<S: Storage> Engine<S> {
     /// Accepts an append of `data`; see
@@ -146,13 +149,21 @@ impl<S: Storage> Engine<S> {
     }
 
     /// The append that began at `begin` failed, and nothing of the stream is left: puts the tail
-    /// back and closes the gate.
+    /// back, also the one that waiting syncs speak of, and closes the gate.
     #[cold]
     pub(super) fn append_failed(&mut self, slot: u32, failed: u32, begin: u64, errno: Errno) {
         let file = self.files.records.at_mut(slot);
         file.tail = begin.max(file.write_end);
         file.sync_tail = file.sync_tail.min(file.tail);
         file.append_gate = AppendGate::Undelivered(errno);
+        let (tail, mut index) = (file.tail, file.syncs.head);
+        while index != NIL {
+            let sync = self.operations.records.at_mut(index);
+            if sync.result == 0 {
+                sync.offset = sync.offset.min(tail);
+            }
+            index = sync.links.next;
+        }
         self.operations.records.at_mut(failed).flags |= ANNOUNCES_APPEND_FAILURE;
         if !errno.keeps_file_usable() {
             self.fail_file(slot, errno, failed);
