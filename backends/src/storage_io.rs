@@ -238,6 +238,23 @@ impl StorageIoExt for Box<dyn Backend> {
         (**self).submit_close(fd)
     }
 
+    fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        (**self).durable_tail(fd)
+    }
+
+    fn submit_writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        (**self).submit_writev(fd, slices, offset)
+    }
+
+    fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError> {
+        (**self).submit_appendv(fd, slices)
+    }
+
     fn stats(&self) -> Stats {
         (**self).stats()
     }

@@ -8,9 +8,9 @@
 //! Each turns a test here red: a bar of one sample rounded to nothing; bins counted from the
 //! second; the first mount above a directory instead of the nearest; a mount that a later one of
 //! the same place hides; `\040` read as decimal; a budget that forgets what was taken; advice by
-//! the median alone, or only by how often it was better; SQPOLL advised on any number of processors;
-//! backends that block advised like others; blocks of another size without their number; a star on
-//! everything; signals counted from 0; a chart without names.
+//! the median alone, or only by how often it was better; SQPOLL advised on any number of
+//! processors; backends that block advised like others; blocks of another size without their
+//! number; a star on everything; signals counted from 0; a chart without names.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 #![allow(dead_code, reason = "the program uses the rest")]
 

@@ -144,6 +144,45 @@ pub trait StorageIoExt {
     /// Nothing happened. `QueueFull`: later, as above. `BadFd`. `Closed`: shutdown closes the file.
     fn submit_close(&mut self, fd: IoFd) -> Result<u64, StorageIoError>;
 
+    /// Every byte appended below this position is durable: it survives power loss, as far as the
+    /// device honours flushes. In bytes from the start of the file; never above the tail.
+    ///
+    /// 0 at registration. A datasync that succeeds moves it to where the tail was when that was
+    /// accepted, at the latest when its completion can be polled; nothing but a truncation moves it
+    /// back. After an
+    /// append that failed, what is appended in its place is not below it before a later datasync
+    /// has succeeded. It speaks of appends: of positional writes only those that were accepted
+    /// before the datasync which moved it, and did not fail.
+    ///
+    /// # Errors
+    /// As [`StorageIoExt::tail`].
+    fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError>;
+
+    /// Writes several slices at `offset`, one behind the other, under one token: a header and its
+    /// payload without a buffer to put them together in. All of them are free when this returns.
+    ///
+    /// In everything else it is `submit_write` of their concatenation: accepted or refused as a
+    /// whole, and the completion's result is the sum of their lengths. Slices may be empty, and
+    /// there may be none; nothing to write completes with 0.
+    ///
+    /// # Errors
+    /// As `submit_write`, for the sum of the lengths.
+    fn submit_writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError>;
+
+    /// Writes several slices at the file's tail, one behind the other and nothing in between, under
+    /// one token, and moves the tail. All of them are free when this returns.
+    ///
+    /// In everything else it is `submit_append` of their concatenation.
+    ///
+    /// # Errors
+    /// As `submit_append`, for the sum of the lengths.
+    fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError>;
+
     /// Counters since construction.
     fn stats(&self) -> Stats;
 

@@ -73,6 +73,10 @@ fn data() -> &'static [u8] {
 fn submit<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     let _ = black_box(unknown(engine).submit_write(black_box(fd), data(), black_box(7)));
     let _ = black_box(unknown(engine).submit_append(black_box(fd), data()));
+    let several = [data(), data(), data()];
+    let slices = black_box(several.as_slice());
+    let _ = black_box(unknown(engine).submit_writev(black_box(fd), slices, black_box(7)));
+    let _ = black_box(unknown(engine).submit_appendv(black_box(fd), slices));
     let _ = black_box(unknown(engine).submit_datasync(black_box(fd)));
     let _ = black_box(unknown(engine).submit_read(black_box(fd), black_box(7), black_box(3)));
 }
@@ -130,6 +134,7 @@ fn ask<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     black_box(unknown(engine).is_closed());
     black_box(unknown(engine).stats().kernel_requests());
     let _ = black_box(unknown(engine).tail(black_box(fd)));
+    let _ = black_box(unknown(engine).durable_tail(black_box(fd)));
     let _ = black_box(unknown(engine).room(black_box(fd)));
     let _ = black_box(unknown(engine).alignment(black_box(fd)));
     let _ = black_box(unknown(engine).can_accept(black_box(fd), black_box(9)));

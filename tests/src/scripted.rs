@@ -5,6 +5,8 @@
 //! deliver starts new groups. Time is virtual: where a real driver would sleep with nothing left to
 //! happen, the deadline has passed.
 
+mod handoff;
+
 use std::{
     ops::Range,
     sync::atomic::{AtomicU64, Ordering},
@@ -12,16 +14,16 @@ use std::{
 };
 
 use ringzero_core::{
-    Alteration, Boxed, CompletionSink, Engine, Errno, Executor, FileSlot, FileStatus, IoFd,
-    Outcome, Parts, Pieces, PiecesMut, Registration, RequestId, Stats, StorageIo, StorageIoError,
-    StorageIoExt, SyncKind, WriteKind,
+    Boxed, CompletionSink, Engine, Errno, FileSlot, FileStatus, IoFd, Parts, Registration,
+    RequestId, Stats, StorageIo, StorageIoError, StorageIoExt,
 };
 
 use crate::{
-    disk::{Ask, Disk, Node, ScriptedFile},
+    disk::{Disk, Node, ScriptedFile},
     fixture::Setup,
     heap::Heap,
 };
+use handoff::Handoff;
 
 /// Rounds without an end after which a call is taken to hang.
 const MOST_ROUNDS: u32 = 100_000;
@@ -34,88 +36,6 @@ enum Purpose {
     WholeFile,
     Segment(Registration),
     Directory,
-}
-
-/// The executor: hands requests to the disk.
-#[derive(Debug)]
-struct Handoff {
-    disk: Disk,
-    owner: u64,
-    files: Vec<Option<ScriptedFile>>,
-}
-
-impl Handoff {
-    fn inode(&self, file: FileSlot) -> usize {
-        self.files[file.index()].as_ref().expect("a request of a file that is open").inode
-    }
-
-    /// Gives the request to the disk; the answer, if it comes at once.
-    fn begin(
-        &self,
-        id: RequestId,
-        inode: usize,
-        ask: Ask,
-        data: &[ringzero_core::Piece],
-    ) -> Option<Outcome> {
-        let mut state = self.disk.state();
-        let number = state.begin(self.owner, id.to_u64(), inode, ask, data.to_vec());
-        let is_at_once = state.rough.as_mut().is_some_and(|r| r.choices.chance(r.at_once));
-        is_at_once.then(|| state.end(number).1)
-    }
-}
-
-impl Executor for Handoff {
-    fn room(&self) -> usize {
-        let state = self.disk.state();
-        match state.room {
-            0 => usize::MAX,
-            room => room.saturating_sub(state.pending.len()),
-        }
-    }
-
-    fn can_write_durably(&self, _file: FileSlot) -> bool {
-        true
-    }
-
-    fn write(
-        &mut self,
-        id: RequestId,
-        file: FileSlot,
-        pieces: Pieces<'_>,
-        offset: u64,
-        kind: WriteKind,
-    ) -> Option<Outcome> {
-        let raw = pieces.as_raw();
-        let sum: usize = raw.iter().map(|piece| piece.byte_count).sum();
-        assert_eq!(sum, pieces.byte_count() as usize, "the pieces add up");
-        assert!(raw.iter().all(|piece| piece.byte_count > 0), "no empty piece");
-        assert!((1..=17).contains(&raw.len()), "{} pieces", raw.len());
-        let ask = Ask::Write { offset, len: sum as u64, pieces: raw.len(), kind };
-        self.begin(id, self.inode(file), ask, raw)
-    }
-
-    fn read(
-        &mut self,
-        id: RequestId,
-        file: FileSlot,
-        pieces: PiecesMut<'_>,
-        offset: u64,
-    ) -> Option<Outcome> {
-        let raw = pieces.as_raw();
-        let sum: usize = raw.iter().map(|piece| piece.byte_count).sum();
-        assert_eq!(sum, pieces.byte_count() as usize, "the pieces add up");
-        assert!((1..=17).contains(&raw.len()), "{} pieces", raw.len());
-        let ask = Ask::Read { offset, len: sum as u64, pieces: raw.len() };
-        self.begin(id, self.inode(file), ask, raw)
-    }
-
-    fn sync(&mut self, id: RequestId, file: FileSlot, kind: SyncKind) -> Option<Outcome> {
-        self.begin(id, self.inode(file), Ask::Sync(kind), &[])
-    }
-
-    fn alter(&mut self, id: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
-        self.begin(id, self.inode(file), Ask::Alter(what), &[])
-    }
 }
 
 /// A backend over a [`Disk`].
@@ -380,6 +300,23 @@ impl StorageIoExt for ScriptedBackend {
 
     fn submit_close(&mut self, fd: IoFd) -> Result<u64, StorageIoError> {
         self.engine().submit_close(fd)
+    }
+
+    fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.engine_ref().durable_tail(fd)
+    }
+
+    fn submit_writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        self.engine().submit_writev(fd, slices, offset)
+    }
+
+    fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError> {
+        self.engine().submit_appendv(fd, slices)
     }
 
     fn stats(&self) -> Stats {

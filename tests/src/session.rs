@@ -83,6 +83,29 @@ impl<F: Fixture> Session<F> {
         self.counted(answer)
     }
 
+    /// Submits a write of several slices.
+    ///
+    /// # Errors
+    /// What the backend answers.
+    pub fn writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        let answer = self.io.submit_writev(fd, slices, offset);
+        self.counted(answer)
+    }
+
+    /// Submits an append of several slices.
+    ///
+    /// # Errors
+    /// What the backend answers.
+    pub fn appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError> {
+        let answer = self.io.submit_appendv(fd, slices);
+        self.counted(answer)
+    }
+
     /// Submits a datasync.
     ///
     /// # Errors

@@ -177,6 +177,27 @@ macro_rules! through_driver {
                     self.driver.enter()?.engine_mut().submit_close(fd)
                 }
 
+                fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+                    self.driver.look()?.engine().durable_tail(fd)
+                }
+
+                fn submit_writev(
+                    &mut self,
+                    fd: IoFd,
+                    slices: &[&[u8]],
+                    offset: u64,
+                ) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_writev(fd, slices, offset)
+                }
+
+                fn submit_appendv(
+                    &mut self,
+                    fd: IoFd,
+                    slices: &[&[u8]],
+                ) -> Result<u64, StorageIoError> {
+                    self.driver.enter()?.engine_mut().submit_appendv(fd, slices)
+                }
+
                 fn stats(&self) -> Stats {
                     self.driver.peek().engine().stats()
                 }

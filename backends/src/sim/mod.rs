@@ -328,6 +328,34 @@ impl StorageIoExt for SimBackend {
         self.driver.get_mut()?.submit_close(fd)
     }
 
+    fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.driver.get()?.engine.durable_tail(fd)
+    }
+
+    fn submit_writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        let driver = self.driver.get_mut()?;
+        let token = driver.engine.submit_writev(fd, slices, offset)?;
+        if let Some(inode) = driver.inode(fd) {
+            driver.promises.write_accepted(inode, token, offset, &slices.concat());
+        }
+        Ok(token)
+    }
+
+    fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError> {
+        let driver = self.driver.get_mut()?;
+        let tail = driver.engine.tail(fd);
+        let token = driver.engine.submit_appendv(fd, slices)?;
+        if let (Some(inode), Ok(offset)) = (driver.inode(fd), tail) {
+            driver.promises.write_accepted(inode, token, offset, &slices.concat());
+        }
+        Ok(token)
+    }
+
     fn stats(&self) -> Stats {
         self.driver.peek().engine.stats()
     }

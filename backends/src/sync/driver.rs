@@ -21,8 +21,8 @@ use crate::{
 
 type SyncEngine = Engine<Boxed<Region>>;
 
-/// Of which files submissions are copied into blocks. The others' are executed straight from the
-/// caller's slice. A file's never changes.
+/// Of which files submissions of one slice are copied into blocks. The others' are executed
+/// straight from the caller's slice. A file's never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Copied {
     Nothing,
@@ -79,7 +79,7 @@ impl SyncDriver {
         Ok(fd)
     }
 
-    /// Whether the file's submissions are copied.
+    /// Whether the file's submissions of one slice are copied.
     #[inline]
     fn is_copied(&self, fd: IoFd) -> bool {
         self.copied != Copied::Nothing && self.is_one_of_the_copied(fd)
@@ -108,17 +108,14 @@ impl SyncDriver {
         self.submit_queued(queued)
     }
 
-    /// Accepts a read, into blocks, and runs it at once, unless it is to wait for the flush.
-    ///
-    /// # Errors
-    /// As `submit_read`.
-    pub(super) fn submit_read(
+    /// Accepts a submission that goes through the engine's blocks, whatever the file, and runs it
+    /// at once, unless it is to wait for the flush.
+    #[inline]
+    pub(super) fn submit_queued(
         &mut self,
-        fd: IoFd,
-        len: usize,
-        offset: u64,
+        queued: impl FnOnce(&mut SyncEngine) -> Result<u64, StorageIoError>,
     ) -> Result<u64, StorageIoError> {
-        let token = self.registry.engine.submit_read(fd, len, offset)?;
+        let token = queued(&mut self.registry.engine)?;
         if self.mode == SyncMode::Immediate {
             self.run();
         }
@@ -146,19 +143,6 @@ impl SyncDriver {
             // What went wrong was the result of the closing.
             let _ = self.registry.release(slot);
         }
-    }
-
-    /// Accepts what goes through the queue on every file, and runs it at once unless it is to wait
-    /// for the flush.
-    pub(super) fn submit_queued(
-        &mut self,
-        submit: impl FnOnce(&mut SyncEngine) -> Result<u64, StorageIoError>,
-    ) -> Result<u64, StorageIoError> {
-        let token = submit(&mut self.registry.engine)?;
-        if self.mode == SyncMode::Immediate {
-            self.run();
-        }
-        Ok(token)
     }
 
     /// Accepts the closing of a file.

@@ -7,11 +7,12 @@
 //!
 //! | what | executed |
 //! |---|---|
+//! | gathered writes and appends, so that they leave as one request | at once too |
 //! | files opened with O_DIRECT, because a caller's slice is aligned by chance only | at once too |
 //! | reads, because their bytes are to stay somewhere | at once too |
 //! | everything, with `SyncMode::UntilFlush`, so that neighbours merge | by the next flush |
 //!
-//! Worked example of the second: 1,000 appends of 128 bytes and a datasync are accepted, each with
+//! Worked example of the last: 1,000 appends of 128 bytes and a datasync are accepted, each with
 //! a copy and without a system call. `flush` executes them: one write of 128,000 bytes from two
 //! blocks, and one data-sync; it returns 2. The next poll delivers 1,001 completions.
 //!
@@ -205,6 +206,23 @@ impl StorageIoExt for SyncBackend {
         self.driver.get_mut()?.submit_close(fd)
     }
 
+    fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        self.driver.get()?.registry.engine.durable_tail(fd)
+    }
+
+    fn submit_writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        self.driver.get_mut()?.submit_queued(|engine| engine.submit_writev(fd, slices, offset))
+    }
+
+    fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError> {
+        self.driver.get_mut()?.submit_queued(|engine| engine.submit_appendv(fd, slices))
+    }
+
     fn stats(&self) -> Stats {
         self.driver.peek().registry.engine.stats()
     }
@@ -214,7 +232,7 @@ impl StorageIoExt for SyncBackend {
     }
 
     fn submit_read(&mut self, fd: IoFd, len: usize, offset: u64) -> Result<u64, StorageIoError> {
-        self.driver.get_mut()?.submit_read(fd, len, offset)
+        self.driver.get_mut()?.submit_queued(|engine| engine.submit_read(fd, len, offset))
     }
 
     fn read_bytes(&self, token: u64, skip: usize) -> Result<&[u8], StorageIoError> {

@@ -93,6 +93,18 @@ impl StorageIoExt for Scripted {
         Err(NOT_ASKED_FOR)
     }
 
+    fn durable_tail(&self, _: IoFd) -> Result<u64, StorageIoError> {
+        Ok(0)
+    }
+
+    fn submit_writev(&mut self, fd: IoFd, it: &[&[u8]], at: u64) -> Result<u64, StorageIoError> {
+        self.submit_write(fd, &it.concat(), at)
+    }
+
+    fn submit_appendv(&mut self, fd: IoFd, it: &[&[u8]]) -> Result<u64, StorageIoError> {
+        self.submit_append(fd, &it.concat())
+    }
+
     fn stats(&self) -> Stats {
         Stats::default()
     }

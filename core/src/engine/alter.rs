@@ -288,6 +288,7 @@ impl<S: Storage> Engine<S> {
                 file.sent_end = len;
                 file.write_end = file.write_end.min(len);
                 file.sync_tail = file.sync_tail.min(len);
+                file.durable_tail = file.durable_tail.min(len);
             }
             Alteration::Punch { offset, len } => {
                 // What is written again with the next append is zeros from here on.

@@ -10,12 +10,16 @@
 
 use super::{
     Engine,
+    content::{Content, Slices},
     failure::mark,
     file::AppendGate,
     operation::{ANNOUNCES_APPEND_FAILURE, Kind, Operation, Stage},
     storage::Storage,
 };
-use crate::{Errno, IoFd, StorageIoError, table::buffer_ring::Place};
+use crate::{
+    Errno, IoFd, StorageIoError,
+    table::{buffer_ring::Place, records::NIL},
+};
 
 impl<S: Storage> Engine<S> {
     /// Accepts an append of `data`; see
@@ -23,36 +27,57 @@ impl<S: Storage> Engine<S> {
     ///
     /// # Errors
     /// As there.
-    // Also called where it begins inside a block: compilers would make one function of both.
     #[inline(always)]
     pub fn submit_append(&mut self, fd: IoFd, data: &[u8]) -> Result<u64, StorageIoError> {
+        self.accept_append(fd, data)
+    }
+
+    /// Accepts an append of several slices, one behind the other; see
+    /// [`StorageIoExt::submit_appendv`](crate::StorageIoExt::submit_appendv).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn submit_appendv(&mut self, fd: IoFd, slices: &[&[u8]]) -> Result<u64, StorageIoError> {
+        self.accept_append(fd, Slices::new(slices))
+    }
+
+    /// Accepts an append, whatever brings its bytes.
+    // Also called where it begins inside a block: compilers would make one function of both.
+    #[inline(always)]
+    pub(super) fn accept_append<C: Content>(
+        &mut self,
+        fd: IoFd,
+        content: C,
+    ) -> Result<u64, StorageIoError> {
+        let byte_count = content.byte_count();
         let Some(file) = self.files.live_mut(fd) else {
-            return self.submit_gated(fd, Kind::Append, data.len());
+            return self.submit_gated(fd, Kind::Append, byte_count);
         };
         let offset = file.tail;
-        let has_room = data.len() <= file.max_append as usize
-            && data.len() as u64 <= file.limit.saturating_sub(offset);
-        if file.append_gate != AppendGate::Open || !has_room || data.is_empty() {
-            return self.append_otherwise(fd, data.len());
+        let has_room = byte_count <= file.max_append as usize
+            && byte_count as u64 <= file.limit.saturating_sub(offset);
+        if file.append_gate != AppendGate::Open || !has_room || byte_count == 0 {
+            return self.append_otherwise(fd, byte_count);
         }
         if file.appends.is_empty() {
             file.sent = offset;
             if file.beyond_floor(offset) != 0 && file.chain.is_empty() {
-                return self.append_inside_block(fd, data);
+                return self.append_inside_block(fd, content);
             }
         }
         if !self.operations.reserve(&mut file.held) {
             return Err(self.refuse_full());
         }
-        if self.blocks.extend(&mut file.chain, &mut file.packing, data, offset).is_none() {
+        let (chain, packing) = (&mut file.chain, &mut file.packing);
+        if content.extend(&mut self.blocks, chain, packing, offset).is_none() {
             self.operations.settle(&mut file.held, 1);
             return Err(self.refuse_exhausted());
         }
-        file.tail = offset + data.len() as u64;
+        file.tail = offset + byte_count as u64;
         let token = self.next_token;
         self.next_token += 1;
-        self.stats.bytes += data.len() as u64;
-        let (len, links) = (data.len() as u32, file.appends.links_for_back());
+        self.stats.bytes += byte_count as u64;
+        let (len, links) = (byte_count as u32, file.appends.links_for_back());
         let name = (token, Kind::Append, fd.slot);
         let (index, operation) = self.operations.take();
         operation.begin(name, (offset, len), (links, Place::NONE));
@@ -124,7 +149,7 @@ impl<S: Storage> Engine<S> {
     }
 
     /// The append that began at `begin` failed, and nothing of the stream is left: puts the tail
-    /// back and closes the gate.
+    /// back, also the one that waiting syncs speak of, and closes the gate.
     #[cold]
     pub(super) fn append_failed(&mut self, slot: u32, failed: u32, begin: u64, errno: Errno) {
         let file = self.files.records.at_mut(slot);
@@ -132,10 +157,18 @@ impl<S: Storage> Engine<S> {
         file.settled_end = file.settled_end.min(file.tail);
         file.sync_tail = file.sync_tail.min(file.tail);
         file.append_gate = AppendGate::Undelivered(errno);
-        let (end, is_end) = (file.tail, !file.is_segment);
+        let (tail, is_segment) = (file.tail, file.is_segment);
+        let mut index = file.syncs.head;
+        while index != NIL {
+            let sync = self.operations.records.at_mut(index);
+            if sync.result == 0 {
+                sync.offset = sync.offset.min(tail);
+            }
+            index = sync.links.next;
+        }
         self.operations.records.at_mut(failed).flags |= ANNOUNCES_APPEND_FAILURE;
-        if is_end {
-            self.cut_reads(slot, end);
+        if !is_segment {
+            self.cut_reads(slot, tail);
         }
         if !errno.keeps_file_usable() {
             self.fail_file(slot, errno, failed);

@@ -113,6 +113,8 @@ pub struct OpenFile {
     pub(crate) again: u32,
     /// The tail when the newest sync was accepted.
     pub(crate) sync_tail: u64,
+    /// The furthest tail that a sync which succeeded was accepted at. Not above `tail`.
+    pub(crate) durable_tail: u64,
     pub(crate) unreported: Option<Failure>,
     pub(crate) health: Health,
     /// The furthest that appends, and the padding behind them, were handed to the executor.
@@ -177,6 +179,7 @@ impl OpenFile {
         flying: 0,
         again: 0,
         sync_tail: 0,
+        durable_tail: 0,
         unreported: None,
         health: Health::Sound,
         sent_end: 0,

@@ -9,6 +9,7 @@
 //! | `storage` | the memory an engine is built from |
 //! | `executor` | the interface to a driver |
 //! | `admission` | may this submission be taken? |
+//! | `content` | what a submission brings |
 //! | `order` | does this write overlap something in flight? |
 //! | `write`, `append`, `sync` | accepting, starting and finishing each kind |
 //! | `alter` | allocating, truncating, punching holes, closing |
@@ -34,6 +35,7 @@ pub(crate) mod storage;
 mod admission;
 mod alter;
 mod append;
+mod content;
 mod delivery;
 mod failure;
 mod fuse;

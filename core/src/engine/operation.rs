@@ -74,7 +74,8 @@ pub(crate) const NOTABLE: u8 = ANNOUNCES_FAILURE | ANNOUNCES_APPEND_FAILURE | OR
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
     pub(crate) token: u64,
-    /// Where in the file it begins. Of a sync: the token of the failure in `result`.
+    /// Where in the file it begins. Of a sync: the tail when it was accepted or, if `result` is a
+    /// failure, the token of that.
     pub(crate) offset: u64,
     /// When it was handed to the executor.
     pub(crate) started_ns: u64,

@@ -54,6 +54,15 @@ impl<S: Storage> Engine<S> {
         Ok(self.stream(fd)?.tail)
     }
 
+    /// Every byte appended below this is durable; see
+    /// [`StorageIoExt::durable_tail`](crate::StorageIoExt::durable_tail).
+    ///
+    /// # Errors
+    /// As [`Engine::tail`].
+    pub fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
+        Ok(self.stream(fd)?.durable_tail)
+    }
+
     /// Bytes that can still be appended before the limit.
     ///
     /// # Errors

@@ -9,6 +9,10 @@
 //! A full sync (fsync) is a data-sync that asks for more: the OS call that serves one is a full
 //! one.
 //!
+//! What a sync covers ends at the tail when it was accepted, of the bytes that were appended: its
+//! success moves the file's durable tail there. Where a failed append puts the tail back it takes
+//! the waiting syncs with it: what is appended there next is none of theirs.
+//!
 //! Worked example: write 1, sync 2, sync 3, write 4, sync 5. When write 1 has ended, one OS call
 //! serves 2 and 3, with write 4 in flight beside it; 5 waits for 4 and for that call.
 
@@ -58,7 +62,7 @@ impl<S: Storage> Engine<S> {
         let failure = file.unreported.take();
         *self.operations.records.at_mut(index) = Operation {
             token,
-            offset: failure.map_or(0, |failure| failure.token),
+            offset: failure.map_or(file.tail, |failure| failure.token),
             result: failure.map_or(0, |failure| -failure.errno.number()),
             file: slot as u16,
             kind: Kind::Sync,
@@ -170,12 +174,16 @@ impl<S: Storage> Engine<S> {
         let mut index = file.syncs.head;
         let mut announcer = index;
         let mut is_told = false;
+        let mut durable_tail = file.durable_tail;
         while count > 0 && index != NIL {
             let sync = self.operations.records.at(index);
             let next = sync.links.next;
             // One that a durable write flew for may have a failure to report.
             let noted = Errno::new(-sync.result);
             let own = if sync.result == 0 { result } else { Err(noted) };
+            if own.is_ok() {
+                durable_tail = durable_tail.max(sync.offset);
+            }
             if sync.result == 0 && !is_told {
                 announcer = index;
                 is_told = true;
@@ -184,6 +192,7 @@ impl<S: Storage> Engine<S> {
             index = next;
             count -= 1;
         }
+        self.files.records.at_mut(slot).durable_tail = durable_tail;
         if let Err(errno) = result {
             self.fail_file(slot, errno, announcer);
         }

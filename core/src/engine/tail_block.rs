@@ -40,17 +40,17 @@
 //! The file itself is longer than the stream by up to one byte less than the alignment, zeros,
 //! until it is closed; after a power cut a recovery finds these.
 
-use super::{Engine, file::OpenFile, run::Gathered, storage::Storage};
+use super::{Engine, content::Content, file::OpenFile, run::Gathered, storage::Storage};
 use crate::{IoFd, Piece, StorageIoError};
 
 impl<S: Storage> Engine<S> {
     /// The first append behind a tail that is inside a block: the chain begins with the bytes
     /// before the tail.
     #[cold]
-    pub(super) fn append_inside_block(
+    pub(super) fn append_inside_block<C: Content>(
         &mut self,
         fd: IoFd,
-        data: &[u8],
+        content: C,
     ) -> Result<u64, StorageIoError> {
         let slot = u32::from(fd.slot);
         let file = self.files.records.at_mut(slot);
@@ -60,7 +60,7 @@ impl<S: Storage> Engine<S> {
             return Err(self.refuse_exhausted());
         }
         // Not empty any more, so this does not come here again.
-        let answer = self.submit_append(fd, data);
+        let answer = self.accept_append(fd, content);
         if answer.is_err() {
             let file = self.files.records.at_mut(slot);
             self.blocks.drain(&mut file.chain, &mut file.packing);

@@ -7,6 +7,7 @@
 use super::{
     Engine,
     admission::range_end,
+    content::{Content, Slices},
     executor::{Executor, Outcome},
     failure::mark,
     operation::{ALONE, BLOCKED, CONTINUED, Kind, Stage},
@@ -34,14 +35,40 @@ impl<S: Storage> Engine<S> {
         data: &[u8],
         offset: u64,
     ) -> Result<u64, StorageIoError> {
+        self.accept_write(fd, data, offset)
+    }
+
+    /// Accepts a write of several slices, one behind the other; see
+    /// [`StorageIoExt::submit_writev`](crate::StorageIoExt::submit_writev).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn submit_writev(
+        &mut self,
+        fd: IoFd,
+        slices: &[&[u8]],
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        self.accept_write(fd, Slices::new(slices), offset)
+    }
+
+    /// Accepts a write, whatever brings its bytes.
+    #[inline(always)]
+    pub(super) fn accept_write<C: Content>(
+        &mut self,
+        fd: IoFd,
+        content: C,
+        offset: u64,
+    ) -> Result<u64, StorageIoError> {
+        let byte_count = content.byte_count();
         let Some(file) = self.files.live_mut(fd) else {
-            return self.submit_gated(fd, Kind::Write, data.len());
+            return self.submit_gated(fd, Kind::Write, byte_count);
         };
-        let end = range_end(self.max_write, data.len(), offset)?;
-        if file.beyond_floor(offset | data.len() as u64) != 0 {
+        let end = range_end(self.max_write, byte_count, offset)?;
+        if file.beyond_floor(offset | byte_count as u64) != 0 {
             return Err(StorageIoError::Io(Errno::INVAL));
         }
-        if data.is_empty() {
+        if byte_count == 0 {
             return self.accept_finished(u32::from(fd.slot), Kind::Write, 0, 0);
         }
         if end > file.tail && !file.appends.is_empty() {
@@ -50,7 +77,8 @@ impl<S: Storage> Engine<S> {
         if !self.operations.reserve(&mut file.held) {
             return Err(self.refuse_full());
         }
-        let Some(place) = self.blocks.place(&mut file.packing, &mut file.chain, data) else {
+        let Some(place) = content.place(&mut self.blocks, &mut file.packing, &mut file.chain)
+        else {
             self.operations.settle(&mut file.held, 1);
             return Err(self.refuse_exhausted());
         };
@@ -62,8 +90,8 @@ impl<S: Storage> Engine<S> {
         }
         let token = self.next_token;
         self.next_token += 1;
-        self.stats.bytes += data.len() as u64;
-        let (len, links) = (data.len() as u32, file.writes.links_for_back());
+        self.stats.bytes += byte_count as u64;
+        let (len, links) = (byte_count as u32, file.writes.links_for_back());
         let name = (token, Kind::Write, fd.slot);
         let (index, operation) = self.operations.take();
         operation.begin(name, (offset, len), (links, place));

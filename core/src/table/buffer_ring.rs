@@ -126,7 +126,7 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     fn slice(&self, place: Place, len: usize) -> &[u8] {
         match self.address(place, len) {
             // SAFETY: `address` is valid for `len` bytes, which were valid, so initialised, before.
-            // Only `copy` writes bytes, and needs `&mut`; a kernel writes those of reads in flight,
+            // Whatever writes bytes needs `&mut self`; a kernel writes those of reads in flight,
             // which nobody asks for.
             Some(base) => unsafe { core::slice::from_raw_parts(base.as_ptr(), len) },
             None => &[],
@@ -172,77 +172,6 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         // no kernel reads them; only the ring points to its memory, so the slices are disjoint.
         unsafe { to.as_ptr().copy_from_nonoverlapping(data.as_ptr(), data.len()) };
         Some(())
-    }
-
-    /// Takes room for `len` bytes (at least one) of a positional operation in the file's blocks:
-    /// what [`BufferRing::place`] does, without the bytes. `None`, and nothing changed, when the
-    /// file can have no more.
-    #[inline]
-    pub(crate) fn reserve(
-        &mut self,
-        packing: &mut Packing,
-        chain: &mut Chain,
-        len: usize,
-    ) -> Option<Place> {
-        let place = Place { block: packing.open, at: packing.fill };
-        if self.is_inside(place, len) {
-            packing.fill += len as u32;
-            packing.references += 1;
-            return Some(place);
-        }
-        self.reserve_over(packing, chain, len)
-    }
-
-    #[cold]
-    fn place_over(
-        &mut self,
-        packing: &mut Packing,
-        chain: &mut Chain,
-        data: &[u8],
-    ) -> Option<Place> {
-        let place = self.reserve_over(packing, chain, data.len())?;
-        let (mut block, mut rest) = (place.block, data);
-        while !rest.is_empty() {
-            let part = rest.len().min(self.block_bytes as usize);
-            let (head, tail) = rest.split_at_checked(part)?;
-            self.copy(Place { block, at: 0 }, head)?;
-            block = self.blocks.records.at(block).links.next;
-            rest = tail;
-        }
-        Some(place)
-    }
-
-    /// The same in fresh blocks, linked.
-    #[cold]
-    fn reserve_over(
-        &mut self,
-        packing: &mut Packing,
-        chain: &mut Chain,
-        len: usize,
-    ) -> Option<Place> {
-        self.close_idle(packing);
-        let fresh = self.blocks_for(len);
-        if fresh > self.blocks.available(packing.held) {
-            self.close_chain(chain, packing);
-        }
-        if !self.has_memory() || fresh > self.blocks.available(packing.held) {
-            return None;
-        }
-        let mut rest = len;
-        let mut first = None;
-        while rest > 0 {
-            let block = self.take(packing)?;
-            if first.is_none() {
-                first = Some(Place { block, at: 0 });
-            } else {
-                self.blocks.records.at_mut(packing.open).links.next = block;
-            }
-            self.close(packing);
-            let part = rest.min(self.block_bytes as usize);
-            *packing = Packing { open: block, fill: part as u32, references: 1, ..*packing };
-            rest -= part;
-        }
-        first
     }
 
     /// Blocks that `len` bytes fill, the last one perhaps in part.
@@ -405,6 +334,7 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
 }
 
 pub(crate) mod chain;
+mod room;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ pub(crate) struct Tally {
     pub(crate) steps: u64,
     pub(crate) crashes: u64,
     pub(crate) promised_bytes: u64,
+    /// Bytes below the durable tail of the log.
+    pub(crate) durable_bytes: u64,
     pub(crate) found: u64,
     /// Crashes that took something away.
     pub(crate) losses: u64,
@@ -113,13 +115,14 @@ impl Life {
         let recovered = recover(&bytes);
         let file = disk.create("log", &bytes[..recovered.byte_count]).direct(self.alignment);
         let fd = io.register_fd(file).map_err(|error| format!("register: {error}"))?;
-        let log = Log::new(fd, recovered, self.discipline, self.policy);
+        let known = &bytes[..recovered.byte_count];
+        let log = Log::new(fd, known, recovered, self.discipline, self.policy);
         let mut open = Open { io, log, data: None };
         self.open_data(&mut open);
         for _ in 0..STEPS_PER_LIFE {
             let is_over = self.step(&mut open)?;
             self.tally.steps += 1;
-            self.cut_power(&open)?;
+            self.cut_power(&mut open)?;
             if is_over {
                 self.tally.failed_lives += 1;
                 break;
@@ -228,19 +231,24 @@ impl Life {
             return Ok(());
         }
         let file = open.io.disk().open("log").expect("it exists").direct(self.alignment);
-        open.log.fd = open.io.register_fd(file).map_err(|error| format!("again: {error}"))?;
-        open.log.requeue();
+        let fd = open.io.register_fd(file).map_err(|error| format!("again: {error}"))?;
+        open.log.registered_again(fd);
         self.tally.reopened += 1;
         Ok(())
     }
 
     /// Cuts the power at this moment, in several ways, and goes on.
-    fn cut_power(&mut self, open: &Open) -> Result<(), String> {
+    fn cut_power(&mut self, open: &mut Open) -> Result<(), String> {
         let promises = open.io.promises();
+        let appended = open.log.appended_durably(&open.io)?.to_vec();
+        self.tally.durable_bytes += appended.len() as u64;
         let before = open.io.disk().read("log").unwrap_or_default();
         for _ in 0..CRASHES_PER_STEP {
             let image = open.io.crash_image(self.random.next());
             self.check(&image, open.log.durable())?;
+            if !image.read("log").is_some_and(|bytes| bytes.starts_with(&appended)) {
+                return Err(format!("lost: a byte below the durable tail {}", appended.len()));
+            }
             if let Some(broken) = promises.iter().find(|promise| !image.keeps(promise)) {
                 let (file, offset, count) = (&broken.file, broken.offset, broken.bytes.len());
                 return Err(format!("a broken promise: {count} bytes at {offset} of {file}"));

@@ -73,12 +73,17 @@ pub(crate) struct Log {
     newest_sync: u64,
     /// The newest record that is safe; 0 if none is.
     durable: u32,
+    /// What was appended, in its place: of what failed, up to where something else was.
+    appended: Vec<u8>,
+    /// The backend's durable tail when last asked.
+    durable_tail: u64,
 }
 
 impl Log {
     /// A log that goes on behind what a recovery found.
     pub(crate) fn new(
         fd: IoFd,
+        bytes: &[u8],
         recovered: Recovered,
         discipline: Discipline,
         policy: Policy,
@@ -104,7 +109,27 @@ impl Log {
             unreported: Vec::new(),
             newest_append: 0,
             newest_sync: 0,
+            appended: bytes.to_vec(),
+            durable_tail: 0,
         }
+    }
+
+    /// The same file, registered again.
+    pub(crate) fn registered_again(&mut self, fd: IoFd) {
+        (self.fd, self.durable_tail) = (fd, 0);
+        self.requeue();
+    }
+
+    /// What was appended below the backend's durable tail, which never moves back.
+    pub(crate) fn appended_durably(&mut self, io: &SimBackend) -> Result<&[u8], String> {
+        let before = self.durable_tail;
+        self.durable_tail = io.durable_tail(self.fd).map_err(|error| format!("tail: {error}"))?;
+        let (now, tail) = (self.durable_tail, io.tail(self.fd));
+        if now < before || tail.is_ok_and(|tail| now > tail) {
+            return Err(format!("the durable tail is {now}, after {before}; the tail is {tail:?}"));
+        }
+        let appended = self.appended.get(..now as usize);
+        appended.ok_or_else(|| format!("the durable tail is {now}, beyond what was appended"))
     }
 
     /// The newest record that is safe.
@@ -162,6 +187,8 @@ impl Log {
                 Err(error) => return Err(format!("append: {error}")),
             };
             let Some(fragment) = self.queue.pop_front() else { break };
+            self.appended.truncate(tail as usize);
+            self.appended.extend_from_slice(&fragment.bytes);
             let number = fragment.number;
             if let Some(record) = self.live_mut(number) {
                 // Of a record that is sent again in part, the beginning is where it was.

@@ -3,11 +3,12 @@
 //! A random program per seed (a log in the format of the example `wal`, and a file that is written
 //! all over) meets random faults. After every step the power is cut, several ways, and the program
 //! goes on as if not; in the end it is cut for good, the program recovers and lives on. Checked at
-//! each cut: every record that a delivered datasync covers is present and whole; what is there is
-//! a chain of records from the first on, each accepted, at its place and behind the one that it
+//! each cut: every record that a delivered datasync covers is present and whole; what is there is a
+//! chain of records from the first on, each accepted, at its place and behind the one that it
 //! names; the other file holds no byte that was never written there; every promise of
-//! `SimBackend::promises` is kept. And at each delivery: appends come in order, none succeeds
-//! behind one that failed, no datasync hides a failure that it covers.
+//! `SimBackend::promises` is kept; every byte appended below the log's durable tail is there. And
+//! at each delivery: appends come in order, none succeeds behind one that failed, no datasync hides
+//! a failure that it covers.
 //!
 //! `RINGZERO_SEEDS`: how many seeds, 10,000 by default. `RINGZERO_SEED`: the first of them. For a
 //! long run:
@@ -78,6 +79,7 @@ fn sum(a: Tally, b: &Tally) -> Tally {
         steps: a.steps + b.steps,
         crashes: a.crashes + b.crashes,
         promised_bytes: a.promised_bytes + b.promised_bytes,
+        durable_bytes: a.durable_bytes + b.durable_bytes,
         found: a.found + b.found,
         losses: a.losses + b.losses,
         resumed: a.resumed + b.resumed,
@@ -130,9 +132,9 @@ fn survey(alignment: impl Fn(u64) -> u32 + Copy + Send + Sync) {
     });
     println!("{count} seeds from {first}: {tally:#?}");
     assert_eq!(tally.faults.misaligned, 0, "every request is aligned");
-    let Tally { losses, resumed, reopened, failed_lives, found, promised_bytes, faults, .. } =
-        tally;
-    let met = [losses, resumed, reopened, failed_lives, found, promised_bytes];
+    let Tally { losses, resumed, reopened, failed_lives, found, faults, .. } = tally;
+    let Tally { promised_bytes, durable_bytes, .. } = tally;
+    let met = [losses, resumed, reopened, failed_lives, found, promised_bytes, durable_bytes];
     let least = count / 100;
     assert!(met.iter().all(|met| *met >= least), "control: everything was met: {met:?}");
     let faults = [

@@ -39,7 +39,8 @@ impl Chain {
 
 impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     /// Copies `data` (at least one byte), which goes to `offset` of the file, behind what the chain
-    /// holds. `None`, and nothing changed, when the file can have no more blocks.
+    /// holds. `None`, and nothing changed, when the file can have no more blocks. Of fresh ones the
+    /// last may be the open block of the file's writes, if that holds nothing.
     #[inline]
     pub(crate) fn extend(
         &mut self,
@@ -63,16 +64,38 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
 
     #[cold]
     fn extend_over(&mut self, chain: &mut Chain, packing: &mut Packing, data: &[u8]) -> Option<()> {
-        let fresh = self.fresh_for_chain(chain, data.len());
-        if fresh > self.blocks.available(packing.held) {
-            self.close_idle(packing);
+        let first = self.grow(chain, packing, data.len())?;
+        self.copy_over(first, data)?;
+        Some(())
+    }
+
+    /// Takes room for `len` bytes (at least one) of the stream, as [`BufferRing::extend`] does, and
+    /// leaves in there what is in there. Returns where it begins.
+    pub(crate) fn extend_room(
+        &mut self,
+        chain: &mut Chain,
+        packing: &mut Packing,
+        len: usize,
+        offset: u64,
+    ) -> Option<Place> {
+        if chain.fill == 0 {
+            chain.base = offset;
         }
-        if !self.has_memory() || fresh > self.blocks.available(packing.held) {
+        self.grow(chain, packing, len)
+    }
+
+    /// Takes room for `len` more bytes behind what the chain holds.
+    fn grow(&mut self, chain: &mut Chain, packing: &mut Packing, len: usize) -> Option<Place> {
+        if !self.can_extend(chain, packing, len) {
             return None;
         }
-        let mut rest = data;
-        while !rest.is_empty() {
+        let before = Place { block: chain.open, at: chain.fill };
+        let mut rest = len;
+        while rest > 0 {
             if chain.open == NIL || chain.fill == self.block_bytes {
+                if self.blocks.available(packing.held) == 0 {
+                    self.close_idle(packing);
+                }
                 let block = self.take(packing)?;
                 if chain.open == NIL {
                     chain.head = block;
@@ -81,13 +104,11 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
                 }
                 (chain.open, chain.fill) = (block, 0);
             }
-            let part = rest.len().min((self.block_bytes - chain.fill) as usize);
-            let (head, tail) = rest.split_at_checked(part)?;
-            self.copy(Place { block: chain.open, at: chain.fill }, head)?;
+            let part = rest.min((self.block_bytes - chain.fill) as usize);
             chain.fill += part as u32;
-            rest = tail;
+            rest -= part;
         }
-        Some(())
+        Some(if before.block == NIL { Place { block: chain.head, at: 0 } } else { before })
     }
 
     /// Fresh blocks that `len` more bytes need.

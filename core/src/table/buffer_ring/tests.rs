@@ -3,17 +3,18 @@
 //! release: first block only, one block too many at the seam, the open block is freed too, the open
 //! block is not reset, reset although referenced, idle block beyond the share kept, idle block of
 //! the share given back; release_references: always one; give_back: forget in_use -= 1, forget the
-//! block; take: forget in_use += 1; place_over: no link, open block stays where it was, idle block
-//! kept, idle stream kept, room not checked; blocks_for: rounded down, one too many for whole
+//! block; take: forget in_use += 1; reserve_over: no link, open block stays where it was, idle
+//! block kept, idle stream kept, room not checked; blocks_for: rounded down, one too many for whole
 //! blocks; new: memory for some blocks is enough; idle_count: an open block is idle, no block is
 //! idle; close_idle: also what is filled; close: an empty block is not given back, fill stays, a
 //! referenced block is given back; in_use_peak not kept, in_use_peak follows in_use; piece: seam
 //! belongs to the block before, beyond the block, at is 0; address: block ignored; is_inside: one
 //! byte too many, a full block is not one; is_in_one_block: a full block is not one; place_at: seam
-//! belongs to the next block; whole: any place.
+//! belongs to the next block; whole: any place; reserve: forget fill, forget references;
+//! copy_over: returns where it began, link not followed, second block not from its start.
 //!
 //! Stayed green, because nothing can tell: `take` without the reset of the record (a free block has
-//! no references and its link is not followed), and `place_over` without `close` (after
+//! no references and its link is not followed), and `reserve_over` without `close` (after
 //! `close_idle` it only clears what is set two lines below).
 
 pub(super) mod model;
@@ -32,6 +33,47 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     fn references(&self, packing: &Packing, block: u32) -> u32 {
         let record = self.blocks.records.at(block);
         if packing.open == block { packing.references } else { record.references }
+    }
+}
+
+impl<const N: usize> BufferRing<[Block; N], TestMemory> {
+    /// Places in one step or, every second time, reserves first and then fills with two copies.
+    fn place_somehow(
+        &mut self,
+        packing: &mut Packing,
+        chain: &mut Chain,
+        data: &[u8],
+    ) -> Option<Place> {
+        if data[0].is_multiple_of(2) {
+            return self.place(packing, chain, data);
+        }
+        let before = self.memory.bytes();
+        let place = self.reserve(packing, chain, data.len())?;
+        assert_eq!(before, self.memory.bytes(), "to reserve writes nothing");
+        let (head, tail) = data.split_at(data.len() * 2 / 3);
+        let behind = self.copy_over(place, head).expect("reserved");
+        self.copy_over(behind, tail).expect("reserved");
+        Some(place)
+    }
+
+    /// The same with appends.
+    fn extend_somehow(
+        &mut self,
+        chain: &mut Chain,
+        packing: &mut Packing,
+        data: &[u8],
+        offset: u64,
+    ) -> Option<()> {
+        if data[0].is_multiple_of(2) {
+            return self.extend(chain, packing, data, offset);
+        }
+        let before = self.memory.bytes();
+        let place = self.extend_room(chain, packing, data.len(), offset)?;
+        assert_eq!(before, self.memory.bytes(), "to reserve writes nothing");
+        let (head, tail) = data.split_at(data.len() * 2 / 3);
+        let behind = self.copy_over(place, head).expect("reserved");
+        self.copy_over(behind, tail).expect("reserved");
+        Some(())
     }
 }
 
