@@ -10,6 +10,7 @@ mod control;
 mod failed_files;
 mod full_device;
 mod full_disk;
+mod lives;
 mod moves;
 mod questions;
 mod refusals;
@@ -29,7 +30,7 @@ pub(crate) struct Workload {
 }
 
 /// Every workload but the control.
-pub(crate) fn all() -> [Workload; 12] {
+pub(crate) fn all() -> [Workload; 13] {
     [
         Workload { name: "writes", run: writes::run },
         Workload { name: "appends", run: appends::run },
@@ -43,6 +44,7 @@ pub(crate) fn all() -> [Workload; 12] {
         Workload { name: "failed files", run: failed_files::run },
         Workload { name: "moves", run: moves::run },
         Workload { name: "closing", run: closing::run },
+        Workload { name: "lives", run: lives::run },
     ]
 }
 
