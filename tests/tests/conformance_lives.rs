@@ -1,6 +1,15 @@
 //! Files' lives: full syncs, allocating, truncating, punching holes, directories.
 //!
 //! # Mutations
+//! | removed or changed | red |
+//! |---|---|
+//! | the gate of a truncation | `alterations_keep_their_place_…` |
+//! | waiting for what was accepted before; for syncs | `alterations_keep_…` and others |
+//! | the tail after a truncation | `a_truncation_moves_…`, `a_segment_is_…` and others |
+//! | `write_end` after a truncation | `alterations_keep_their_place_…` |
+//! | `sync_tail` after a truncation | `a_truncation_moves_…`, `alterations_keep_…` |
+//! | the tail block after a punch | `an_aligned_file_is_altered_…` |
+//! | the gate opens again | `a_truncation_moves_…`, `a_segment_is_…` and others |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 

@@ -2,6 +2,21 @@
 //! scripted executor, which notes whatever is under way beside one that must be alone.
 //!
 //! # Mutations
+//! | removed or changed | red |
+//! |---|---|
+//! | the gate of a truncation | `writes_and_appends_are_for_later_…` |
+//! | waiting for what was accepted before; for syncs | `a_truncation_waits_…` |
+//! | waiting for a write that carries its sync | `an_allocation_waits_…` |
+//! | the tail, `write_end` after a truncation | `a_truncation_does_not_take_the_place_…` |
+//! | `sent_end` after a truncation | `what_was_truncated_is_not_cut_back_again` |
+//! | the next sync is a full one | `writes_and_appends_are_…`, `an_allocation_begins_…` |
+//! | an alteration makes the file unsynced | `no_write_carries_its_sync_after_…` |
+//! | the gate stays closed on a failed file | `a_file_that_fails_cancels_…` |
+//! | what has not begun is cancelled | `a_file_that_fails_cancels_…` |
+//! | a failure changes nothing | `an_alteration_that_fails_changes_nothing` |
+//! | a full sync's flag; that it is not fused | `a_full_sync_is_one_…`, `a_full_sync_travels_…` |
+//! | a flight ends before an alteration | `a_truncation_waits_…`, `an_allocation_begins_…` |
+//! | a failure is noted on an alteration | `a_failure_is_reported_by_a_sync_…` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
@@ -259,6 +274,23 @@ fn an_allocation_waits_for_a_write_that_carries_its_sync() {
     s.drain();
     let tokens = [group[0], group[1], reserved, sync];
     assert_eq!(tokens.map(|token| s.result(token)), [10, 0, 0, 0]);
+}
+
+#[test]
+fn what_was_truncated_is_not_cut_back_again() {
+    let (mut s, fd) = scripted(&[]);
+    s.append(fd, &[1; 100]).unwrap();
+    truncate(&mut s, fd, 50);
+    s.drain();
+    // It would lengthen the file: the tail is where this write would have ended.
+    script(&s, Of::Writes, Action::Fail(Errno::NOSPC));
+    s.write(fd, &[2; 30], 60).unwrap();
+    s.drain();
+    assert_eq!(s.io.tail(fd), Ok(90));
+    let closed = s.submit(|io| io.submit_close(fd)).unwrap();
+    assert_eq!(s.wait_for(closed), 0);
+    let asked = asks(&s).into_iter().filter(|ask| matches!(ask, Ask::Alter(_))).count();
+    assert_eq!((asked, s.fixture.disk.read("file")), (2, vec![1; 50]));
 }
 
 #[test]

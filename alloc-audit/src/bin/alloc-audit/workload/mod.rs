@@ -10,6 +10,7 @@ mod control;
 mod failed_files;
 mod full_device;
 mod full_disk;
+mod lives;
 mod moves;
 mod questions;
 mod reads;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> [Workload; 13] {
         Workload { name: "failed files", run: failed_files::run },
         Workload { name: "moves", run: moves::run },
         Workload { name: "closing", run: closing::run },
+        Workload { name: "lives", run: lives::run },
     ]
 }
 
