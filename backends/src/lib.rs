@@ -82,8 +82,8 @@ pub use error::{errno_of, from_io_error, to_io_error};
 pub use open::{Opened, open};
 pub use report::{BackendKind, Downgrade, Note, Report};
 pub use ringzero_core::{
-    CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError, SliceSink, Stats,
-    StorageIoError, StorageIoExt,
+    Claim, CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError, SliceSink,
+    Stats, StorageIoError, StorageIoExt,
 };
 pub use segment::{SEGMENT_UNIT_BYTES, prepare_segment, recycle_segment};
 pub use setup_error::SetupError;

@@ -38,8 +38,8 @@ use format::{Scanner, Step};
 use lines::{Lines, WINDOW_BYTES};
 use progress::Progress;
 use ringzero::{
-    CompletionSink, Config, Errno, FileStatus, IoCompletion, IoFd, Limits, Stats, StorageIoError,
-    StorageIoExt, SyncBackend,
+    Claim, CompletionSink, Config, Errno, FileStatus, IoCompletion, IoFd, Limits, Stats,
+    StorageIoError, StorageIoExt, SyncBackend,
 };
 use ringzero_core::StorageIo;
 use segments::Segments;
@@ -279,6 +279,18 @@ impl StorageIoExt for Scripted {
 
     fn durable_tail(&self, _: IoFd) -> Result<u64, StorageIoError> {
         Ok(0)
+    }
+
+    fn max_claim(&self) -> usize {
+        0
+    }
+
+    fn claim_write(&mut self, _: IoFd, _: usize, _: u64) -> Result<Claim<'_>, StorageIoError> {
+        Err(StorageIoError::BufferExhausted)
+    }
+
+    fn claim_append(&mut self, _: IoFd, _: usize) -> Result<Claim<'_>, StorageIoError> {
+        Err(StorageIoError::BufferExhausted)
     }
 
     fn submit_writev(&mut self, fd: IoFd, it: &[&[u8]], at: u64) -> Result<u64, StorageIoError> {

@@ -12,9 +12,9 @@ use std::{
 };
 
 use ringzero_core::{
-    Boxed, CompletionSink, Engine, Errno, Executor, FileSlot, FileStatus, IoFd, Outcome, Parts,
-    Pieces, Registration, RequestId, Stats, StorageIo, StorageIoError, StorageIoExt, SyncKind,
-    WriteKind,
+    Boxed, Claim, CompletionSink, Engine, Errno, Executor, FileSlot, FileStatus, IoFd, Outcome,
+    Parts, Pieces, Registration, RequestId, Stats, StorageIo, StorageIoError, StorageIoExt,
+    SyncKind, WriteKind,
 };
 
 use crate::{
@@ -333,6 +333,23 @@ impl StorageIoExt for ScriptedBackend {
 
     fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
         self.engine_ref().durable_tail(fd)
+    }
+
+    fn max_claim(&self) -> usize {
+        self.engine_ref().max_claim()
+    }
+
+    fn claim_write(
+        &mut self,
+        fd: IoFd,
+        len: usize,
+        offset: u64,
+    ) -> Result<Claim<'_>, StorageIoError> {
+        Claim::write(self.engine(), fd, len, offset)
+    }
+
+    fn claim_append(&mut self, fd: IoFd, len: usize) -> Result<Claim<'_>, StorageIoError> {
+        Claim::append(self.engine(), fd, len)
     }
 
     fn submit_writev(

@@ -6,8 +6,9 @@
 //! each cut: every record that a delivered datasync covers is present and whole; what is there is
 //! a chain of records from the first on, each accepted, at its place and behind the one that it
 //! names; the other file holds no byte that was never written there; every promise of
-//! `SimBackend::promises` is kept; every byte appended below the log's durable tail is there. And at each delivery: appends come in order, none succeeds
-//! behind one that failed, no datasync hides a failure that it covers.
+//! `SimBackend::promises` is kept; every byte below the log's durable tail is there. And at each
+//! delivery: appends come in order, none succeeds behind one that failed, no datasync hides a
+//! failure that it covers.
 //!
 //! `RINGZERO_SEEDS`: how many seeds, 10,000 by default. `RINGZERO_SEED`: the first of them. For a
 //! long run:
