@@ -12,9 +12,9 @@ use core::ptr::NonNull;
 ///
 /// # Safety
 /// From construction until drop, `base` gives the same pointer, aligned for [`Piece`], to
-/// `byte_count` initialised bytes that are valid for reads and writes through it, however the value itself is
-/// moved, and that nothing but the engine writes. If the value is forgotten they stay valid for
-/// ever.
+/// `byte_count` initialised bytes that are valid for reads and writes through it, however the value
+/// itself is moved, and that nothing but the engine writes. If the value is forgotten they stay
+/// valid for ever.
 pub unsafe trait StableMemory {
     /// The first byte.
     fn base(&self) -> NonNull<u8>;

@@ -13,8 +13,8 @@
 use core::hint::black_box;
 
 use ringzero_core::{
-    Claim, CompletionSink, Engine, Errno, Executor, IoCompletion, IoFd, Outcome, Registration, RequestId,
-    SliceSink, Storage, StorageIoError, outcome_from_raw,
+    Claim, CompletionSink, Engine, Errno, Executor, IoCompletion, IoFd, Outcome, Registration,
+    RequestId, SliceSink, Storage, StorageIoError, outcome_from_raw,
 };
 
 use crate::{handoff, tables};

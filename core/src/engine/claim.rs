@@ -7,13 +7,13 @@
 //! every submission takes that very room.
 //!
 //! Worked example with blocks of 8 bytes: the stream has 5 bytes in block A, and block C is the
-//! next free one. A claim of 6 bytes to append has two parts: A 5..8 and C 0..3. Submitting it takes
-//! C, and from then on the bytes are the operation's.
+//! next free one. A claim of 6 bytes to append has two parts: A 5..8 and C 0..3. Submitting it
+//! takes C, and from then on the bytes are the operation's.
 //!
 //! # Safety
-//! The parts are in blocks of the engine behind `host`, which is borrowed exclusively for as long as
-//! the claim lives, and promises to keep it ([`ClaimHost`]). They belong to no operation: free blocks, and what is behind the filled part of
-//! an open one. So no request has them, and none can be made meanwhile: no kernel and no thread
+//! The parts are in blocks of the engine behind `host`, which is borrowed exclusively for as long
+//! as the claim lives, and promises to keep it ([`ClaimHost`]). They belong to no operation: free
+//! blocks, and what is behind the filled part of an open one. So no request has them, and none can be made meanwhile: no kernel and no thread
 //! reads or writes them. [`Claim::parts`] makes references to them that end before
 //! [`Claim::submit`], which consumes the claim, hands them to an operation; the claim itself holds
 //! raw pointers only. The two parts are in different blocks. The bytes are initialised, as

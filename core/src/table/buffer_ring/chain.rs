@@ -116,8 +116,8 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         Some(if before.block == NIL { Place { block: chain.head, at: 0 } } else { before })
     }
 
-    /// The room that [`BufferRing::extend_room`] would take for `len` bytes, at least one and at most
-    /// a block, that follow `lead` others: in one block or in two. No request has it. Changes
+    /// The room that [`BufferRing::extend_room`] would take for `len` bytes, at least one and at
+    /// most a block, that follow `lead` others: in one block or in two. No request has it. Changes
     /// nothing.
     pub(crate) fn room_in_stream(
         &self,
