@@ -87,7 +87,7 @@ pub use lock::lock_file;
 pub use open::{Opened, open};
 pub use report::{BackendKind, Downgrade, Note, Report};
 pub use ringzero_core::{
-    Completion, CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError,
+    Claim, Completion, CompletionSink, Errno, FileStatus, IoCompletion, IoFd, Limits, LimitsError,
     SliceSink, Stats, StorageIoError, StorageIoExt, WakerSlot, WakerTable,
 };
 pub use segment::{SEGMENT_UNIT_BYTES, prepare_segment, recycle_segment};

@@ -7,7 +7,7 @@
 use std::{fs::File, io, time::Duration};
 
 use ringzero_core::{
-    CompletionSink, FileStatus, IoFd, Stats, StorageIo as CoreStorageIo, StorageIoError,
+    Claim, CompletionSink, FileStatus, IoFd, Stats, StorageIo as CoreStorageIo, StorageIoError,
     StorageIoExt,
 };
 
@@ -240,6 +240,23 @@ impl StorageIoExt for Box<dyn Backend> {
 
     fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
         (**self).durable_tail(fd)
+    }
+
+    fn max_claim(&self) -> usize {
+        (**self).max_claim()
+    }
+
+    fn claim_write(
+        &mut self,
+        fd: IoFd,
+        len: usize,
+        offset: u64,
+    ) -> Result<Claim<'_>, StorageIoError> {
+        (**self).claim_write(fd, len, offset)
+    }
+
+    fn claim_append(&mut self, fd: IoFd, len: usize) -> Result<Claim<'_>, StorageIoError> {
+        (**self).claim_append(fd, len)
     }
 
     fn submit_writev(

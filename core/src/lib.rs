@@ -65,6 +65,7 @@ pub use boxed_queue::BoxedQueue;
 pub use completion::{CompletionSink, IoCompletion, SliceSink};
 pub use engine::{
     Engine, Registration,
+    claim::{Claim, ClaimHost},
     executor::{Alteration, Executor, Outcome, SyncKind, WriteKind, outcome_from_raw},
     file::OpenFile,
     operation::Operation,

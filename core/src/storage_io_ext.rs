@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::{FileStatus, IoFd, Stats, StorageIoError};
+use crate::{Claim, FileStatus, IoFd, Stats, StorageIoError};
 
 /// Waiting, reads, tails, limits, files' lives, numbers and shutdown.
 ///
@@ -157,6 +157,27 @@ pub trait StorageIoExt {
     /// # Errors
     /// As [`StorageIoExt::tail`].
     fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError>;
+
+    /// The longest claim, in bytes: one block.
+    fn max_claim(&self) -> usize;
+
+    /// Memory of the backend for a write of `len` bytes at `offset`, in one part: to be filled and
+    /// submitted, without a copy. Nothing has happened before it is submitted.
+    ///
+    /// # Errors
+    /// As `submit_write`; `Io(EMSGSIZE)`: longer than [`StorageIoExt::max_claim`].
+    fn claim_write(
+        &mut self,
+        fd: IoFd,
+        len: usize,
+        offset: u64,
+    ) -> Result<Claim<'_>, StorageIoError>;
+
+    /// Memory of the backend for an append of `len` bytes, in one part or two.
+    ///
+    /// # Errors
+    /// As `submit_append`; `Io(EMSGSIZE)`: longer than [`StorageIoExt::max_claim`].
+    fn claim_append(&mut self, fd: IoFd, len: usize) -> Result<Claim<'_>, StorageIoError>;
 
     /// Writes several slices at `offset`, one behind the other, under one token: a header and its
     /// payload without a buffer to put them together in. All of them are free when this returns.

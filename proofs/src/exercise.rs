@@ -13,8 +13,8 @@
 use core::hint::black_box;
 
 use ringzero_core::{
-    CompletionSink, Engine, Errno, Executor, IoCompletion, IoFd, Outcome, Registration, RequestId,
-    SliceSink, Storage, outcome_from_raw,
+    Claim, CompletionSink, Engine, Errno, Executor, IoCompletion, IoFd, Outcome, Registration,
+    RequestId, SliceSink, Storage, StorageIoError, outcome_from_raw,
 };
 
 use crate::{handoff, tables, waker_table};
@@ -79,6 +79,16 @@ fn submit<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     let _ = black_box(unknown(engine).submit_appendv(black_box(fd), slices));
     let _ = black_box(unknown(engine).submit_datasync(black_box(fd)));
     let _ = black_box(unknown(engine).submit_read(black_box(fd), black_box(7), black_box(3)));
+    claim(Claim::write(unknown(engine), black_box(fd), black_box(5), black_box(7)));
+    claim(Claim::append(unknown(engine), black_box(fd), black_box(5)));
+}
+
+fn claim(claim: Result<Claim<'_>, StorageIoError>) {
+    let Ok(mut claim) = black_box(claim) else { return };
+    black_box(claim.byte_count());
+    black_box(claim.parts());
+    black_box(claim.copy_in(black_box(1), data()));
+    let _ = black_box(claim.submit());
 }
 
 fn alter<S: Storage, E: Executor>(engine: &mut Engine<S>, fd: IoFd, executor: &mut E) {
@@ -128,6 +138,7 @@ fn deliver<S: Storage>(engine: &mut Engine<S>, sink: &mut dyn CompletionSink) {
 fn ask<S: Storage>(engine: &mut Engine<S>, fd: IoFd) {
     black_box(unknown(engine).limits());
     black_box(unknown(engine).max_write());
+    black_box(unknown(engine).max_claim());
     black_box(unknown(engine).pending_count());
     black_box(unknown(engine).deliverable());
     black_box(unknown(engine).in_flight());

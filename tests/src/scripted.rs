@@ -14,7 +14,7 @@ use std::{
 };
 
 use ringzero_core::{
-    Boxed, CompletionSink, Engine, Errno, FileSlot, FileStatus, IoFd, Parts, Registration,
+    Boxed, Claim, CompletionSink, Engine, Errno, FileSlot, FileStatus, IoFd, Parts, Registration,
     RequestId, Stats, StorageIo, StorageIoError, StorageIoExt,
 };
 
@@ -304,6 +304,23 @@ impl StorageIoExt for ScriptedBackend {
 
     fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
         self.engine_ref().durable_tail(fd)
+    }
+
+    fn max_claim(&self) -> usize {
+        self.engine_ref().max_claim()
+    }
+
+    fn claim_write(
+        &mut self,
+        fd: IoFd,
+        len: usize,
+        offset: u64,
+    ) -> Result<Claim<'_>, StorageIoError> {
+        Claim::write(self.engine(), fd, len, offset)
+    }
+
+    fn claim_append(&mut self, fd: IoFd, len: usize) -> Result<Claim<'_>, StorageIoError> {
+        Claim::append(self.engine(), fd, len)
     }
 
     fn submit_writev(

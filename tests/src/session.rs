@@ -106,6 +106,18 @@ impl<F: Fixture> Session<F> {
         self.counted(answer)
     }
 
+    /// Claims memory, fills and submits it, all in `claim`.
+    ///
+    /// # Errors
+    /// What that answers.
+    pub fn claimed(
+        &mut self,
+        claim: impl FnOnce(&mut F::Backend) -> Result<u64, StorageIoError>,
+    ) -> Result<u64, StorageIoError> {
+        let answer = claim(&mut self.io);
+        self.counted(answer)
+    }
+
     /// Submits a datasync.
     ///
     /// # Errors

@@ -12,6 +12,19 @@
 //! A lost wake-up shows as a poll(2) that ends at its deadline, which is long enough for any
 //! machine. Pauses of random length, about as long as an answer takes, go between the steps, so
 //! that answers come at each moment: before the flush, between the look and the arming, after it.
+//!
+//! A signal may come late: the kernel makes it behind the completion that it is for, which may have
+//! been found without it. So signals are counted in sum, and one that says nothing is allowed for.
+//!
+//! # Mutations
+//! | changed | red |
+//! |---|---|
+//! | the driver does not look again after arming | `no_wake_up_is_lost` of `uring` |
+//! | io_uring: the eventfd stays disabled | all but `a_sleeper_on_another_thread_..` of `bound` |
+//! | worker: whoever rings makes nothing readable | all |
+//! | sync: a flush makes nothing readable | `an_idle_backend_..`, `what_is_flushed_..` |
+//! | a poll does not disarm | `who_does_not_sleep_..` of io_uring |
+//! | thread-bound: no enter after arming | nothing: the flag was looked at a moment before |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
@@ -169,12 +182,26 @@ fn an_arming_signals_once<F: Fixture<File = File, Backend: EventSource>>() {
             if l.armings > before {
                 sleeps += 1;
                 woken_by += count;
-                assert!(count <= 1, "{}: {count} signals of one request", F::NAME);
             }
         }
     }
     println!("{}: {sleeps} sleeps, {woken_by} signals", F::NAME);
     assert_eq!(sleeps > 0, F::HAS_EXECUTOR, "control: it slept");
+    let late = sleeps / 10 + 10;
+    assert!(woken_by <= sleeps + late, "{}: {woken_by} signals in {sleeps} sleeps", F::NAME);
+}
+
+/// Prepares until the handle is quiet: a signal that comes late is for nothing.
+fn prepare_quietly<F: Fixture<File = File, Backend: EventSource>>(l: &mut Loop<F>) {
+    for _ in 0..50 {
+        assert_eq!(l.session.io.prepare_wait(), Ok(true));
+        if !is_readable(l.descriptor, Duration::ZERO) {
+            return;
+        }
+        l.session.poll();
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{}: signals without end, and nothing is there", F::NAME);
 }
 
 fn who_does_not_sleep_is_not_signalled<F: Fixture<File = File, Backend: EventSource>>() {
@@ -205,15 +232,13 @@ fn who_does_not_sleep_is_not_signalled<F: Fixture<File = File, Backend: EventSou
 
 fn an_idle_backend_lets_its_loop_sleep<F: Fixture<File = File, Backend: EventSource>>() {
     let Some(mut l) = Loop::<F>::new(Place::Disk) else { return };
-    assert_eq!(l.session.io.prepare_wait(), Ok(true));
-    assert!(!is_readable(l.descriptor, Duration::ZERO));
+    prepare_quietly(&mut l);
     let fd = l.session.open("file", &[]);
     for _ in 0..100 {
         l.session.append(fd, &[1; 100]).expect("accepted");
         l.finish(&mut Random::new(1));
         settle(&mut l, fd);
-        assert_eq!(l.session.io.prepare_wait(), Ok(true));
-        assert!(!is_readable(l.descriptor, Duration::ZERO), "{}: nothing is there", F::NAME);
+        prepare_quietly(&mut l);
         // What the handle says is taken back by the next call, and by no other.
         l.session.append(fd, &[1; 100]).expect("accepted");
         l.session.io.flush().expect("flushed");

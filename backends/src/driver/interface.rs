@@ -4,11 +4,16 @@
 //! backend at once. A backend is a struct with one field, `driver: ProcessBound<Driver<_>>`.
 //! Submissions, starts and closing are a use by the calling thread; registration and questions are
 //! not.
+//!
+//! # Safety
+//! `ClaimHost` asks that a claim finds the same engine as long as it lives: a driver has one, from
+//! construction to drop.
+#![allow(unsafe_code)]
 
-use ringzero_core::StorageIoError;
+use ringzero_core::{Boxed, ClaimHost, IoFd, StorageIoError};
 
-use super::{Driver, Transport};
-use crate::fork::ProcessBound;
+use super::{Driver, QueuedEngine, Transport};
+use crate::{fork::ProcessBound, memory::Region};
 
 impl<T: Transport> ProcessBound<Driver<T>> {
     /// The driver, for a call that submits or starts: the calling thread is its user.
@@ -34,13 +39,25 @@ impl<T: Transport> ProcessBound<Driver<T>> {
     }
 }
 
+// SAFETY: the engine is a field, and nothing here touches the field itself.
+unsafe impl<T: Transport> ClaimHost for ProcessBound<Driver<T>> {
+    type Storage = Boxed<Region>;
+
+    fn claim_engine(&mut self) -> Result<&mut QueuedEngine, StorageIoError> {
+        Ok(self.enter()?.engine_mut())
+    }
+
+    fn claim_submitted(&mut self, _: IoFd, _: u64, _: u64, _: [&[u8]; 2]) {}
+}
+
 /// `StorageIo`, `StorageIoExt` and `EventSource` for a backend whose field `driver` is a
 /// `ProcessBound<Driver>`.
 macro_rules! through_driver {
     ($backend:ty) => {
         const _: () = {
             use ringzero_core::{
-                CompletionSink, FileStatus, IoFd, Stats, StorageIo, StorageIoError, StorageIoExt,
+                Claim, CompletionSink, FileStatus, IoFd, Stats, StorageIo, StorageIoError,
+                StorageIoExt,
             };
             use std::{fs::File, io, time::Duration};
             use $crate::{
@@ -179,6 +196,27 @@ macro_rules! through_driver {
 
                 fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
                     self.driver.look()?.engine().durable_tail(fd)
+                }
+
+                fn max_claim(&self) -> usize {
+                    self.driver.peek().engine().max_claim()
+                }
+
+                fn claim_write(
+                    &mut self,
+                    fd: IoFd,
+                    len: usize,
+                    offset: u64,
+                ) -> Result<Claim<'_>, StorageIoError> {
+                    Claim::write(&mut self.driver, fd, len, offset)
+                }
+
+                fn claim_append(
+                    &mut self,
+                    fd: IoFd,
+                    len: usize,
+                ) -> Result<Claim<'_>, StorageIoError> {
+                    Claim::append(&mut self.driver, fd, len)
                 }
 
                 fn submit_writev(

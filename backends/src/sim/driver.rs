@@ -6,11 +6,16 @@
 //!
 //! Invariant: a slot of the engine is taken if and only if it has a file here; it has a handle here
 //! as long as the caller's handle is good.
+//!
+//! # Safety
+//! `ClaimHost` asks that a claim finds the same engine as long as it lives: a driver has one, from
+//! construction to drop.
+#![allow(unsafe_code)]
 
 use std::time::Duration;
 
 use ringzero_core::{
-    Boxed, CompletionSink, Engine, Errno, FileSlot, IoCompletion, IoFd, Registration,
+    Boxed, ClaimHost, CompletionSink, Engine, Errno, FileSlot, IoCompletion, IoFd, Registration,
     StorageIoError,
 };
 
@@ -23,6 +28,7 @@ use super::{
 use crate::{
     config::{Config, ConfigError},
     files::Purpose,
+    fork::ProcessBound,
     memory::{self, Region},
     setup_error::SetupError,
 };
@@ -47,6 +53,23 @@ pub(super) struct Driver {
     handles: Box<[Option<IoFd>]>,
     close_deadline: Duration,
     drop_deadline: Duration,
+}
+
+// SAFETY: the engine is a field, and nothing here touches the field itself.
+unsafe impl ClaimHost for ProcessBound<Driver> {
+    type Storage = Boxed<Region>;
+
+    fn claim_engine(&mut self) -> Result<&mut Engine<Boxed<Region>>, StorageIoError> {
+        Ok(&mut self.get_mut()?.engine)
+    }
+
+    fn claim_submitted(&mut self, fd: IoFd, token: u64, offset: u64, parts: [&[u8]; 2]) {
+        if let Ok(driver) = self.get_mut()
+            && let Some(inode) = driver.inode(fd)
+        {
+            driver.promises.write_accepted(inode, token, offset, &parts.concat());
+        }
+    }
 }
 
 impl Driver {

@@ -28,7 +28,7 @@ mod trace;
 use std::{fmt, time::Duration};
 
 use ringzero_core::{
-    CompletionSink, FileStatus, IoFd, Stats, StorageIo, StorageIoError, StorageIoExt,
+    Claim, CompletionSink, FileStatus, IoFd, Stats, StorageIo, StorageIoError, StorageIoExt,
 };
 
 use crate::{config::Config, files::Purpose, fork::ProcessBound, setup_error::SetupError};
@@ -330,6 +330,23 @@ impl StorageIoExt for SimBackend {
 
     fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
         self.driver.get()?.engine.durable_tail(fd)
+    }
+
+    fn max_claim(&self) -> usize {
+        self.driver.peek().engine.max_claim()
+    }
+
+    fn claim_write(
+        &mut self,
+        fd: IoFd,
+        len: usize,
+        offset: u64,
+    ) -> Result<Claim<'_>, StorageIoError> {
+        Claim::write(&mut self.driver, fd, len, offset)
+    }
+
+    fn claim_append(&mut self, fd: IoFd, len: usize) -> Result<Claim<'_>, StorageIoError> {
+        Claim::append(&mut self.driver, fd, len)
     }
 
     fn submit_writev(

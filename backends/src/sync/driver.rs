@@ -4,15 +4,21 @@
 //!
 //! Invariants: no request is with anybody when a call returns; with [`SyncMode::Immediate`] nothing
 //! is queued either, so what was accepted can be delivered.
+//!
+//! # Safety
+//! `ClaimHost` asks that a claim finds the same engine as long as it lives: a driver has one, from
+//! construction to drop.
+#![allow(unsafe_code)]
 
 use std::{fs::File, io};
 
-use ringzero_core::{Boxed, CompletionSink, Engine, IoFd, StorageIoError};
+use ringzero_core::{Boxed, ClaimHost, CompletionSink, Engine, IoFd, StorageIoError};
 
 use super::executor::SyncExecutor;
 use crate::{
     config::{Config, SyncMode},
     files::{Entry, Purpose},
+    fork::ProcessBound,
     memory::Region,
     platform::{self, Notifier},
     registry::Registry,
@@ -42,6 +48,21 @@ pub(super) struct SyncDriver {
     notifier: Option<Notifier>,
     /// Whether an event loop may be asleep on it.
     is_armed: bool,
+}
+
+// SAFETY: the engine is a field, and nothing here touches the field itself.
+unsafe impl ClaimHost for ProcessBound<SyncDriver> {
+    type Storage = Boxed<Region>;
+
+    fn claim_engine(&mut self) -> Result<&mut SyncEngine, StorageIoError> {
+        Ok(&mut self.get_mut()?.registry.engine)
+    }
+
+    fn claim_submitted(&mut self, _: IoFd, _: u64, _: u64, _: [&[u8]; 2]) {
+        if let Ok(driver) = self.get_mut() {
+            driver.run_if_immediate();
+        }
+    }
 }
 
 impl SyncDriver {
@@ -116,10 +137,15 @@ impl SyncDriver {
         queued: impl FnOnce(&mut SyncEngine) -> Result<u64, StorageIoError>,
     ) -> Result<u64, StorageIoError> {
         let token = queued(&mut self.registry.engine)?;
+        self.run_if_immediate();
+        Ok(token)
+    }
+
+    /// Executes what was just queued, unless it is to wait for the flush.
+    fn run_if_immediate(&mut self) {
         if self.mode == SyncMode::Immediate {
             self.run();
         }
-        Ok(token)
     }
 
     /// Executes everything that is queued, and returns the number of requests. Ends, because each

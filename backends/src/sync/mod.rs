@@ -27,7 +27,7 @@ mod executor;
 use std::{fs::File, io, time::Duration};
 
 use ringzero_core::{
-    CompletionSink, FileStatus, IoFd, Stats, StorageIo, StorageIoError, StorageIoExt,
+    Claim, CompletionSink, FileStatus, IoFd, Stats, StorageIo, StorageIoError, StorageIoExt,
 };
 
 use crate::{
@@ -208,6 +208,23 @@ impl StorageIoExt for SyncBackend {
 
     fn durable_tail(&self, fd: IoFd) -> Result<u64, StorageIoError> {
         self.driver.get()?.registry.engine.durable_tail(fd)
+    }
+
+    fn max_claim(&self) -> usize {
+        self.driver.peek().registry.engine.max_claim()
+    }
+
+    fn claim_write(
+        &mut self,
+        fd: IoFd,
+        len: usize,
+        offset: u64,
+    ) -> Result<Claim<'_>, StorageIoError> {
+        Claim::write(&mut self.driver, fd, len, offset)
+    }
+
+    fn claim_append(&mut self, fd: IoFd, len: usize) -> Result<Claim<'_>, StorageIoError> {
+        Claim::append(&mut self.driver, fd, len)
     }
 
     fn submit_writev(

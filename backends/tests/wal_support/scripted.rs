@@ -97,6 +97,18 @@ impl StorageIoExt for Scripted {
         Ok(0)
     }
 
+    fn max_claim(&self) -> usize {
+        0
+    }
+
+    fn claim_write(&mut self, _: IoFd, _: usize, _: u64) -> Result<Claim<'_>, StorageIoError> {
+        Err(StorageIoError::BufferExhausted)
+    }
+
+    fn claim_append(&mut self, _: IoFd, _: usize) -> Result<Claim<'_>, StorageIoError> {
+        Err(StorageIoError::BufferExhausted)
+    }
+
     fn submit_writev(&mut self, fd: IoFd, it: &[&[u8]], at: u64) -> Result<u64, StorageIoError> {
         self.submit_write(fd, &it.concat(), at)
     }

@@ -64,6 +64,35 @@ impl Content for &[u8] {
     }
 }
 
+/// So many bytes that are where they will be placed: a claim was filled with them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Filled(pub(super) usize);
+
+impl Content for Filled {
+    fn byte_count(self) -> usize {
+        self.0
+    }
+
+    fn place<S: Slots<Block>, M: StableMemory>(
+        self,
+        blocks: &mut BufferRing<S, M>,
+        packing: &mut Packing,
+        chain: &mut Chain,
+    ) -> Option<Place> {
+        blocks.reserve(packing, chain, self.0)
+    }
+
+    fn extend<S: Slots<Block>, M: StableMemory>(
+        self,
+        blocks: &mut BufferRing<S, M>,
+        chain: &mut Chain,
+        packing: &mut Packing,
+        offset: u64,
+    ) -> Option<()> {
+        blocks.extend_room(chain, packing, self.0, offset).map(|_| ())
+    }
+}
+
 /// Several slices, one behind the other. Any of them may be empty.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slices<'a> {

@@ -10,6 +10,7 @@
 //! | `executor` | the interface to a driver |
 //! | `admission` | may this submission be taken? |
 //! | `content` | what a submission brings |
+//! | `claim` | memory to be filled before it is submitted |
 //! | `order` | does this write overlap something in flight? |
 //! | `write`, `append`, `sync` | accepting, starting and finishing each kind |
 //! | `alter` | allocating, truncating, punching holes, closing |
@@ -35,6 +36,7 @@ pub(crate) mod storage;
 mod admission;
 mod alter;
 mod append;
+pub(crate) mod claim;
 mod content;
 mod delivery;
 mod failure;

@@ -68,6 +68,11 @@ impl<T: Node, S: Slots<T>> Slab<T, S> {
         true
     }
 
+    /// The record that is taken next, `NIL` if none is free. Its `next` is the one after that.
+    pub(crate) const fn next_free(&self) -> u32 {
+        self.free
+    }
+
     /// Takes a record that was reserved.
     #[inline]
     pub(crate) fn take(&mut self) -> (u32, &mut T) {

@@ -35,6 +35,11 @@ impl Chain {
     pub(crate) const fn is_empty(&self) -> bool {
         self.fill == 0
     }
+
+    /// The block that is being filled, `NIL` if there is none.
+    pub(super) const fn open_block(&self) -> u32 {
+        self.open
+    }
 }
 
 impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
@@ -109,6 +114,37 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
             rest -= part;
         }
         Some(if before.block == NIL { Place { block: chain.head, at: 0 } } else { before })
+    }
+
+    /// The room that [`BufferRing::extend_room`] would take for `len` bytes, at least one and at
+    /// most a block, that follow `lead` others: in one block or in two. No request has it. Changes
+    /// nothing.
+    pub(crate) fn room_in_stream(
+        &self,
+        chain: &Chain,
+        packing: &Packing,
+        (lead, len): (u32, usize),
+    ) -> Option<[Piece; 2]> {
+        if !self.can_extend(chain, packing, lead as usize + len) {
+            return None;
+        }
+        // Fresh blocks in the order in which `grow` takes them.
+        let idle = if packing.fill == 0 { packing.open } else { NIL };
+        let free = self.blocks.next_free();
+        let fresh = match self.blocks.available(packing.held) {
+            0 => [idle, NIL],
+            1 => [free, idle],
+            _ => [free, self.blocks.records.at(free).links.next],
+        };
+        let [first, second] = if chain.open == NIL { fresh } else { [chain.open, fresh[0]] };
+        let at = chain.fill + lead;
+        let front = (len as u64).min(u64::from(self.block_bytes.saturating_sub(at))) as u32;
+        let rest = len as u32 - front;
+        let part = |block, at, len| match len {
+            0 => Some(Piece::EMPTY),
+            _ => self.whole(Place { block, at }, len),
+        };
+        Some([part(first, at, front)?, part(second, 0, rest)?])
     }
 
     /// Fresh blocks that `len` more bytes need.

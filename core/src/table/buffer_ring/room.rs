@@ -5,7 +5,7 @@
 //! operation lasts.
 
 use super::{Block, BufferRing, Packing, Place, chain::Chain};
-use crate::{Slots, StableMemory};
+use crate::{Piece, Slots, StableMemory};
 
 impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     /// [`BufferRing::place`] where the open block has no room for it.
@@ -70,6 +70,23 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
             rest -= part;
         }
         first
+    }
+
+    /// The room that [`BufferRing::reserve`] would take for `len` bytes, at least one and at most a
+    /// block: it is in one block, and no request has it. Changes nothing.
+    pub(crate) fn room_for(&self, packing: &Packing, chain: &Chain, len: usize) -> Option<Piece> {
+        let len = u32::try_from(len).ok()?;
+        let open = Place { block: packing.open, at: packing.fill };
+        if let Some(room) = self.whole(open, len) {
+            return Some(room);
+        }
+        let block = match self.blocks.available(packing.held) {
+            // What an idle stream has is given up then.
+            0 if chain.is_empty() => chain.open_block(),
+            0 => return None,
+            _ => self.blocks.next_free(),
+        };
+        self.whole(Place { block, at: 0 }, len)
     }
 
     /// Copies `data` to `place` and on into the blocks linked behind it. No request has the room.
