@@ -6,6 +6,8 @@
 //!
 //! | mutation | file |
 //! |---|---|
+//! | the idle block counts as taken first, not last | `table/buffer_ring/chain.rs` |
+//! | the bytes before the tail in its block have no room in front | `table/buffer_ring/chain.rs` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
