@@ -7,6 +7,7 @@
 //! | mutation | file |
 //! |---|---|
 //! | the idle block counts as taken first, not last | `table/buffer_ring/chain.rs` |
+//! | no room is left for the bytes before the tail in its block | `table/buffer_ring/chain.rs` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
