@@ -3,7 +3,9 @@
 
 use std::{fs::File, io, time::Duration};
 
-use ringzero::{EventSource, FileStatus, IoFd, Stats, StorageIoError, StorageIoExt, WaitHandle};
+use ringzero::{
+    Claim, EventSource, FileStatus, IoFd, Stats, StorageIoError, StorageIoExt, WaitHandle,
+};
 use ringzero_core::StorageIo;
 
 use super::{NOT_ASKED_FOR, SEGMENT_BYTES, Scripted, format, next};

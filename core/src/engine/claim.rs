@@ -15,7 +15,7 @@
 //! as the claim lives, and promises to keep it ([`ClaimHost`]). They belong to no operation: free
 //! blocks, and what is behind the filled part of an open one. So no request has them, and none can
 //! be made meanwhile: no kernel and no thread reads or writes them. [`Claim::parts`] makes
-//! references to them that end before [`Claim::submit`], which consumes the claim, hands them to an
+//! references that end before [`Claim::submit`], which consumes the claim, hands them to an
 //! operation; the claim itself holds raw pointers only. The two parts are in different blocks. The
 //! bytes are initialised, as [`StableMemory`](crate::StableMemory) promises.
 #![allow(unsafe_code)]
