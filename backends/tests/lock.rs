@@ -3,9 +3,6 @@
 //! # Mutations
 //! | changed | red |
 //! |---|---|
-//! | `lock_file` tries once | `a_lock_that_is_released_in_time_is_had` |
-//! | it never gives up | `a_lock_that_somebody_has_…` hangs |
-//! | a shared lock instead | all but the last |
 //! | a closed file stays in the ring's registered slot | `a_closed_file_is_unlocked_…` |
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -9,6 +9,8 @@
 //! | `write_end` after a truncation | `alterations_keep_their_place_…` |
 //! | `sync_tail` after a truncation | `a_truncation_moves_…`, `alterations_keep_…` |
 //! | the tail block after a punch | `an_aligned_file_is_altered_…` |
+//! | the limit; the alignment | `a_segment_is_…`; `an_aligned_file_is_…` |
+//! | the gate of a directory | `a_directory_takes_…` |
 //! | the gate opens again | `a_truncation_moves_…`, `a_segment_is_…` and others |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

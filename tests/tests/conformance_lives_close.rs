@@ -6,6 +6,7 @@
 //! | waiting for what was accepted before | `a_close_comes_last_…` and others |
 //! | cutting back before closing | `a_file_is_cut_back_…`, `a_file_that_ends_inside_…` and others |
 //! | EINTR of close(2) is no retry | `an_interrupted_close_…` |
+//! | a closed file is forgotten, at its release or at a drop | `descriptors` abort |
 //! | a failure is noted on the close | `a_failed_file_is_closed_…` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]

@@ -20,13 +20,6 @@ pub enum Event {
         /// Which.
         inode: usize,
     },
-    /// A file was given another length.
-    Resized {
-        /// Which.
-        inode: usize,
-        /// How long it is now.
-        byte_count: u64,
-    },
     /// A request came.
     Began {
         /// Its number, in the order of coming, from 0.

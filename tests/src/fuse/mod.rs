@@ -32,12 +32,14 @@
 //! | `mount` | the mount, from mount(2) to its last request |
 //! | `state` | files, scripts, log, and requests on their way |
 //! | `server` | what the kernel asks: the `Filesystem` of the crate `fuser` |
+//! | `attributes` | what the kernel is told about a file |
 //! | `log` | what was asked, in order, and whether syncs came too early or too late |
 //! | `fixture` | one backend in one mode over a mount |
 //! | `watchdog` | the child that aborts a mount left behind |
 //!
 //! [`Rough`]: crate::script::Rough
 
+mod attributes;
 pub mod fixture;
 pub mod log;
 pub mod mount;

@@ -3,11 +3,7 @@
 //! One thread asks it, so requests are logged in the order in which the kernel sent them. It never
 //! waits: what has no answer yet is put aside with its reply.
 
-use std::{
-    ffi::OsStr,
-    io,
-    time::{Duration, SystemTime},
-};
+use std::{ffi::OsStr, io, time::SystemTime};
 
 use fuser::{
     BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
@@ -15,20 +11,15 @@ use fuser::{
     ReplyData, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyPoll, ReplyWrite, Request, TimeOrNow,
     WriteFlags,
 };
-use ringzero_core::{SyncKind, WriteKind};
+use ringzero_core::{Alteration, SyncKind, WriteKind};
 
 use super::{
+    attributes::{FIRST_FILE, TTL, attributes},
     log::Event,
     mount::{Close, Options},
     state::{Reply, Shared},
 };
 use crate::disk::{Ask, FileState};
-
-/// Nothing is cached: the kernel asks each time.
-const TTL: Duration = Duration::ZERO;
-
-/// Inode 1 is the root; the files follow.
-const FIRST_FILE: u64 = 2;
 
 /// Answers the kernel from a [`State`](super::State).
 #[derive(Debug)]
@@ -51,24 +42,7 @@ impl Server {
                 (FileType::RegularFile, 0o644, file.bytes.len() as u64)
             }
         };
-        let epoch = SystemTime::UNIX_EPOCH;
-        Some(FileAttr {
-            ino,
-            size,
-            blocks: size.div_ceil(512),
-            atime: epoch,
-            mtime: epoch,
-            ctime: epoch,
-            crtime: epoch,
-            kind,
-            perm,
-            nlink: 1,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
-            blksize: 4096,
-            flags: 0,
-        })
+        Some(attributes(ino, kind, perm, size))
     }
 }
 
@@ -119,10 +93,9 @@ impl Filesystem for Server {
         _flags: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
-        if let (Some(byte_count), Some(inode)) = (size, file_of(ino)) {
-            let mut state = self.shared.state();
-            state.files[inode].bytes.resize(byte_count as usize, 0);
-            state.log.push(Event::Resized { inode, byte_count });
+        if let (Some(len), Some(inode)) = (size, file_of(ino)) {
+            let ask = Ask::Alter(Alteration::Truncate { len });
+            return self.shared.take(inode, ask, &[], Reply::Resize(reply));
         }
         match self.attributes(ino) {
             Some(attributes) => reply.attr(&TTL, &attributes),
@@ -174,6 +147,24 @@ impl Filesystem for Server {
         let Some(inode) = file_of(ino) else { return reply.error(Errno::EISDIR) };
         let ask = Ask::Write { offset, len: data.len() as u64, pieces: 1, kind: WriteKind::Plain };
         self.shared.take(inode, ask, data, Reply::Write(reply));
+    }
+
+    fn fallocate(
+        &self,
+        _request: &Request,
+        ino: INodeNo,
+        _handle: FileHandle,
+        offset: u64,
+        len: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        let Some(inode) = file_of(ino) else { return reply.error(Errno::EISDIR) };
+        let what = match mode & libc::FALLOC_FL_PUNCH_HOLE {
+            0 => Alteration::Allocate { offset, len },
+            _ => Alteration::Punch { offset, len },
+        };
+        self.shared.take(inode, Ask::Alter(what), &[], Reply::Allocate(reply));
     }
 
     fn flush(

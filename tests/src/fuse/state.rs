@@ -11,10 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fuser::{ReplyData, ReplyEmpty, ReplyWrite};
-use ringzero_core::{Errno, Outcome};
+use fuser::{ReplyAttr, ReplyData, ReplyEmpty, ReplyWrite};
+use ringzero_core::{Alteration, Errno, Outcome};
 
-use super::log::Event;
+use super::{
+    attributes::{TTL, attributes_of_file},
+    log::Event,
+};
 use crate::{
     disk::{Ask, FileState, Injected, Node},
     random::Random,
@@ -30,6 +33,8 @@ pub(crate) enum Reply {
     Write(ReplyWrite),
     Sync(ReplyEmpty),
     Read(ReplyData),
+    Allocate(ReplyEmpty),
+    Resize(ReplyAttr),
 }
 
 /// A request that is not answered yet.
@@ -119,9 +124,10 @@ impl State {
             }
             return action;
         }
-        match &mut self.rough {
-            Some(rough) => rough.choose(ask),
-            None => Action::Complete,
+        match (&mut self.rough, ask) {
+            // Chance leaves them alone: a file is cut back by one too.
+            (_, Ask::Alter(_)) | (None, _) => Action::Complete,
+            (Some(rough), _) => rough.choose(ask),
         }
     }
 
@@ -175,8 +181,10 @@ impl State {
                 read_bytes = read.unwrap_or_default();
                 outcome
             }
-            // The server asks for none.
-            Ask::Alter(_) => Ok(0),
+            Ask::Alter(what) => match action {
+                Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
+                _ => self.alter(inode, what),
+            },
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
                 _ => {
@@ -189,11 +197,18 @@ impl State {
         self.log.push(Event::Ended { number, outcome });
         match (reply, outcome) {
             (Reply::Write(reply), Ok(count)) => reply.written(count),
-            (Reply::Sync(reply), Ok(_)) => reply.ok(),
+            (Reply::Sync(reply) | Reply::Allocate(reply), Ok(_)) => reply.ok(),
+            (Reply::Resize(reply), Ok(_)) => {
+                let byte_count = self.files[inode].bytes.len() as u64;
+                reply.attr(&TTL, &attributes_of_file(inode, byte_count));
+            }
+            (Reply::Resize(reply), Err(errno)) => reply.error(to_fuser(errno)),
             (Reply::Read(reply), Ok(_)) => reply.data(&read_bytes),
             (Reply::Read(reply), Err(errno)) => reply.error(to_fuser(errno)),
             (Reply::Write(reply), Err(errno)) => reply.error(to_fuser(errno)),
-            (Reply::Sync(reply), Err(errno)) => reply.error(to_fuser(errno)),
+            (Reply::Sync(reply) | Reply::Allocate(reply), Err(errno)) => {
+                reply.error(to_fuser(errno));
+            }
         }
         self.close_idle();
     }
@@ -246,6 +261,20 @@ impl State {
         let begin = bytes.len().min(offset as usize);
         let end = bytes.len().min((offset + most) as usize);
         Ok(bytes[begin..end].to_vec())
+    }
+
+    fn alter(&mut self, inode: usize, what: Alteration) -> Outcome {
+        let bytes = &mut self.files[inode].bytes;
+        match what {
+            Alteration::Truncate { len } if len > LARGEST_FILE_BYTES => return Err(Errno::FBIG),
+            Alteration::Truncate { len } => bytes.resize(len as usize, 0),
+            Alteration::Punch { offset, len } => {
+                let (begin, size) = ((offset as usize).min(bytes.len()), bytes.len());
+                bytes[begin..(begin + len as usize).min(size)].fill(0);
+            }
+            Alteration::Allocate { .. } | Alteration::Close => {}
+        }
+        Ok(0)
     }
 
     fn write(&mut self, inode: usize, offset: u64, data: &[u8], action: Action) -> Outcome {

@@ -196,6 +196,11 @@ impl Session {
         self.shadow(fd)?.write(data, offset)
     }
 
+    /// A part of a write into a followed file that the workload submitted itself.
+    pub(crate) fn shadow_write(&mut self, fd: IoFd, data: &[u8], at: u64) -> Result<(), Wrong> {
+        self.shadow(fd)?.write(data, at)
+    }
+
     /// Submits a datasync that must succeed.
     #[track_caller]
     pub(crate) fn sync(&mut self, fd: IoFd) -> Result<(), Wrong> {

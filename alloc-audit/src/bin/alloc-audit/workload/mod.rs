@@ -5,6 +5,7 @@
 //! is exact; that the backend met what the workload is about is proved at the end.
 
 mod appends;
+mod claims;
 mod closing;
 mod control;
 mod failed_files;
@@ -31,11 +32,12 @@ pub(crate) struct Workload {
 }
 
 /// Every workload but the control.
-pub(crate) fn all() -> [Workload; 13] {
+pub(crate) fn all() -> [Workload; 15] {
     [
         Workload { name: "writes", run: writes::run },
         Workload { name: "appends", run: appends::run },
         Workload { name: "reads", run: reads::run },
+        Workload { name: "claims, gathered", run: claims::run },
         Workload { name: "datasyncs", run: syncs::run },
         Workload { name: "waits", run: waits::run },
         Workload { name: "sinks", run: sinks::run },
