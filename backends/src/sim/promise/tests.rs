@@ -5,7 +5,7 @@
 //! |---|---|
 //! | a write takes a promise back | `a_byte_is_promised_…`, `what_was_durable_…` |
 //! | what failed is not promised | `what_failed_…` |
-//! | an alteration takes promises back | `what_is_cut_off_…`, `a_write_before_an_alteration_…` |
+//! | an alteration takes promises back | `what_is_cut_off_…` |
 //! | an earlier registration is not promised | `a_sync_does_not_speak_…` |
 
 use super::*;
