@@ -1,0 +1,17 @@
+//! The guide: how to think about this crate, and how to put it to work.
+//!
+//! Documentation only: there is no code here but that of the examples, which are compiled and run
+//! with the tests. What a method does, and which errors it has, is told where it is declared, in
+//! [`StorageIo`](crate::StorageIo) and [`StorageIoExt`](crate::StorageIoExt); the pages say how
+//! these fit together.
+//!
+//! | page | answers |
+//! |---|---|
+//! | [`model`] | What may I rely on, and what does a call cost? |
+//! | [`choosing`] | Which backend, which flags, and at what price? |
+
+#[doc = include_str!("../docs/model.md")]
+pub mod model {}
+
+#[doc = include_str!("../docs/choosing.md")]
+pub mod choosing {}
