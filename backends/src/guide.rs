@@ -9,9 +9,17 @@
 //! |---|---|
 //! | [`model`] | What may I rely on, and what does a call cost? |
 //! | [`choosing`] | Which backend, which flags, and at what price? |
+//! | [`a_log`] | What does a whole program look like? |
+//! | [`testing_recovery`] | How do I cut the power in a test? |
 
 #[doc = include_str!("../docs/model.md")]
 pub mod model {}
 
 #[doc = include_str!("../docs/choosing.md")]
 pub mod choosing {}
+
+#[doc = include_str!("../docs/a_log.md")]
+pub mod a_log {}
+
+#[doc = include_str!("../docs/testing_recovery.md")]
+pub mod testing_recovery {}
