@@ -11,6 +11,8 @@
 //! | [`choosing`] | Which backend, which flags, and at what price? |
 //! | [`a_log`] | What does a whole program look like? |
 //! | [`testing_recovery`] | How do I cut the power in a test? |
+//! | [`migrating`] | What becomes of my calls, and of my error handling? |
+//! | [`after_a_failure`] | EIO, ENOSPC: what is safe, and what now? |
 
 #[doc = include_str!("../docs/model.md")]
 pub mod model {}
@@ -23,3 +25,9 @@ pub mod a_log {}
 
 #[doc = include_str!("../docs/testing_recovery.md")]
 pub mod testing_recovery {}
+
+#[doc = include_str!("../docs/migrating.md")]
+pub mod migrating {}
+
+#[doc = include_str!("../docs/after_a_failure.md")]
+pub mod after_a_failure {}
