@@ -34,6 +34,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The [`guide`] begins with the model and ends with what to do after a failure.
+//!
 //! # Modules
 //! Arrows point down only; backends never import each other.
 //!
@@ -46,6 +48,7 @@
 //! | 2 | `registry` (engine and files), `storage_io` (the interface over `std::fs::File`) |
 //! | 1 | `files`, `lock`, `memory`, `fork`, `report`, `segment`, `setup_error`, `config` |
 //! | 1 | `event_source` (the interface to event loops) |
+//! | 0 | `guide` (documentation only) |
 //! | 0 | `platform` (all that differs by operating system), `error` |
 
 // What only the driver of io_uring uses.
@@ -57,6 +60,7 @@ mod error;
 mod event_source;
 mod files;
 mod fork;
+pub mod guide;
 mod lock;
 mod memory;
 mod open;

@@ -38,6 +38,7 @@ const HOUSES: &[House] = &[
         folder: "backends/src/",
         floors: &[
             ("error", 0),
+            ("guide", 0),
             ("platform", 0),
             ("config", 1),
             ("event_source", 1),
