@@ -1,0 +1,36 @@
+//! The embedded database redb over ringzero: a storage engine that others wrote, on top of ours.
+//!
+//! [`storage`] is redb's storage backend over any backend of ringzero. The rest asks whether a
+//! database over it is what a database over a plain file is: the same answers, the same contents,
+//! nothing committed lost in a power cut, no error kept silent.
+//!
+//! | module | noun |
+//! |---|---|
+//! | `storage` | `redb::StorageBackend` over `StorageIo` and `StorageIoExt` |
+//! | `contents` | what the tables hold, as maps of std |
+//! | `state` | contents and savepoints; what a crash may leave |
+//! | `edits` | changes to the tables, made in a transaction and in the model |
+//! | `program` | a random program over a database |
+//! | `cuts` | a storage that takes images of power cuts while redb works |
+//!
+//! # Where what is tested
+//! | file in `tests/` | question |
+//! |---|---|
+//! | `programs` | is every answer what the model says, on every backend, and the file the same? |
+//! | `power_cuts` | is everything committed there after a power cut, and nothing else? |
+//! | `faults` | does every error of the device surface before a commit succeeds? |
+//! | `threads` | does every reader beside a writer see one commit, whole? |
+//!
+//! The speed beside redb's own file backend: `cargo run --release -p ringzero-redb-tests --bin
+//! redb-compare`.
+//!
+//! # Environment
+//! `RINGZERO_SEED`: the first seed. `RINGZERO_SEEDS`: how many seeds each test runs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod contents;
+pub mod cuts;
+pub mod edits;
+pub mod program;
+pub mod state;
+pub mod storage;
