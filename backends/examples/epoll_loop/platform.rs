@@ -83,7 +83,7 @@ mod linux {
             })?;
             let interval = libc::timespec {
                 tv_sec: period.as_secs() as libc::time_t,
-                tv_nsec: period.subsec_nanos().into(),
+                tv_nsec: period.subsec_nanos() as libc::c_long,
             };
             let times = libc::itimerspec { it_interval: interval, it_value: interval };
             // SAFETY: the timer is open, and the times outlive the call.

@@ -114,7 +114,7 @@ async fn write_records(log: Rc<Log>, task: usize) -> Result<(), StorageIoError> 
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("log");
     let opened = open(&Config::default())?;
