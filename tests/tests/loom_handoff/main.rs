@@ -21,8 +21,9 @@
 //! | `a_loop_is_signalled_once_for_an_arming` | 4,763 | a sleeper on a handle, ≤ 5 preemptions |
 //! | `a_sleeper_that_moves_to_a_handle_is_woken_there` | 408 | after a time-out elsewhere |
 //!
-//! The positions of requests cross the wrap at 2³². Two models have a bound on preemptions, because
-//! without one they did not end in a minute (the first; the other one has 107,130 executions). The figures are of loom 0.7.3; each test prints its own.
+//! The positions of requests cross the wrap at 2³². Two models have a bound on preemptions: without
+//! one the first did not end in a minute, and the other one has 107,130 executions. The figures are
+//! of loom 0.7.3; each test prints its own.
 //!
 //! `weakenings` makes each ordering weaker, one at a time, and names the model that goes red. That
 //! the meter works is shown there, by a sleeper that does not look again after arming, and by one
