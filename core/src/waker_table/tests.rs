@@ -3,15 +3,13 @@
 //! # Mutations
 //! | edit | red |
 //! |---|---|
-//! | `complete` wakes nobody | `the_table_does_what_its_model_does` |
-//! | `complete` leaves the slot on its chain | the same, and two others |
-//! | an abandoned slot is given back at once | the same, and `a_future_that_is_dropped_..` |
-//! | a dropped future that is done keeps its slot | the same, and `what_is_done_..` |
-//! | `unlink` takes the whole chain | the same |
-//! | every token on chain 0 | nothing: slower, and right |
-//! | `poll` keeps the first waker | `the_last_waker_is_woken` |
-//! | `poll` does not look again after it set the waker | `a_waker_may_complete_what_is_polled` |
-//! | the sink takes one completion less | `the_table_does_what_its_model_does` |
+//! | `complete` wakes nobody | `the_table_does_what_its_model_does`, `the_last_waker_is_woken` |
+//! | `complete` leaves the slot on its chain | a chain becomes a ring: the tests do not end |
+//! | a dropped future that is done keeps its slot | the model, `what_is_done_and_never_polled_..` |
+//! | `unlink` takes the whole chain | the model |
+//! | `poll` keeps the first waker | `the_last_waker_is_woken`, `a_waker_may_complete_..` |
+//! | `poll` does not look again after it set the waker | `a_waker_may_complete_..` |
+//! | the sink takes one completion less | the model, `a_table_without_slots_..` |
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use core::sync::atomic::AtomicU32;
