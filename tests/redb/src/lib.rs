@@ -27,8 +27,8 @@
 //!
 //! # Mutations
 //! Of `storage`, each tried, and the tests that went red: a failed sync is taken for a success
-//! (`faults`); a sync is not waited for (`faults`, `power_cuts`); a read gives only its first piece,
-//! or `set_len` does nothing (all of `programs`, `power_cuts`, `faults`); a failed write is
+//! (`faults`); a sync is not waited for (`faults`, `power_cuts`); a read gives only its first
+//! piece, or `set_len` does nothing (all of `programs`, `power_cuts`, `faults`); a failed write is
 //! forgotten, or a read does not look for one (`storage` only: the sync of the engine tells of the
 //! write too, once). A sync that does nothing is a test of its own in `power_cuts`.
 //!

@@ -2,7 +2,7 @@
 //! closing and opening again; a pure function of its seed.
 //!
 //! It knows what every answer must be, and panics at one that is not. An error of the storage ends
-//! it. What a power cut may leave at any moment is in [`Program::progress`].
+//! it. What a power cut may leave at any moment is in the `Progress` that it was given.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
