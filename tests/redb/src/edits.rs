@@ -1,4 +1,4 @@
-//! [`Edit`]: one change to the tables, or one look at them, made in a write transaction and in the
+//! [`Edits`]: changes to the tables, and looks at them, made in a write transaction and in the
 //! model at once; every answer is compared.
 //!
 //! Keys are few, so that edits meet each other.
