@@ -108,7 +108,7 @@ impl Edits<'_> {
             assert_eq!(found_key.value(), *key);
             assert!(found_value.value() == &**value, "the value of {key}");
         }
-        assert!(found.next().is_none(), "an entry that the model has not");
+        assert!(found.next().transpose()?.is_none(), "an entry that the model has not");
         Ok(())
     }
 

@@ -19,10 +19,18 @@
 //! | `programs` | is every answer what the model says, on every backend, and the file the same? |
 //! | `power_cuts` | is everything committed there after a power cut, and nothing else? |
 //! | `faults` | does every error of the device surface before a commit succeeds? |
+//! | `storage` | does the storage by itself keep what redb asks of it? |
 //! | `threads` | does every reader beside a writer see one commit, whole? |
 //!
 //! The speed beside redb's own file backend: `cargo run --release -p ringzero-redb-tests --bin
 //! redb-compare`.
+//!
+//! # Mutations
+//! Of `storage`, each tried, and the tests that went red: a failed sync is taken for a success
+//! (`faults`); a sync is not waited for (`faults`, `power_cuts`); a read gives only its first
+//! piece, or `set_len` does nothing (all of `programs`, `power_cuts`, `faults`); a failed write is
+//! forgotten, or a read does not look for one (`storage` only: the sync of the engine tells of the
+//! write too, once). A sync that does nothing is a test of its own in `power_cuts`.
 //!
 //! # Environment
 //! `RINGZERO_SEED`: the first seed. `RINGZERO_SEEDS`: how many seeds each test runs.

@@ -49,7 +49,7 @@ fn seeds(default: u64) -> impl Iterator<Item = u64> {
 fn a_power_cut_leaves_every_durable_transaction_and_no_other() {
     let (mut cut_count, mut commits) = (0, 0);
     let mut states = 0;
-    for seed in seeds(150) {
+    for seed in seeds(300) {
         let (tally, images) = images(seed, Discipline::Syncs);
         for (number, image) in images.iter().enumerate() {
             if let Err(error) = check(image, seed) {

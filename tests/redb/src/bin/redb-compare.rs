@@ -123,7 +123,7 @@ fn per_second(count: u64, began: Instant) -> f64 {
     count as f64 / began.elapsed().max(Duration::from_micros(1)).as_secs_f64()
 }
 
-/// One contestant's figures of one round, as in [`WORKLOADS`].
+/// One contestant's figures of one round, as `WORKLOADS` names them.
 fn measure(database: &Database, arguments: &Arguments) -> [f64; WORKLOADS.len()] {
     let Arguments { records, commits, reads, big, .. } = *arguments;
     let began = Instant::now();
