@@ -62,6 +62,14 @@ impl Default for Config {
 }
 
 /// Which backend [`open`](crate::open) sets up.
+///
+/// ```
+/// use ringzero::{Choice, Config, open};
+///
+/// // Worker threads or nothing, as for a comparison.
+/// let config = Config { backend: Choice::Worker, ..Config::default() };
+/// # let _ = || open(&config);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Choice {
@@ -77,6 +85,14 @@ pub enum Choice {
 }
 
 /// What only io_uring has.
+///
+/// ```
+/// use ringzero::{Config, UringConfig};
+///
+/// // For many small positional writes at once.
+/// let uring = UringConfig { sq_entries: 1_024, register_buffers: true, ..UringConfig::default() };
+/// assert!(Config { uring, ..Config::default() }.check().is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UringConfig {
     /// How completions arrive.
@@ -98,6 +114,14 @@ impl Default for UringConfig {
 }
 
 /// How an io_uring backend's completions arrive.
+///
+/// ```
+/// use ringzero::{UringConfig, UringMode};
+///
+/// // For a backend that stays on the thread of its loop.
+/// let uring = UringConfig { mode: UringMode::ThreadBound, ..UringConfig::default() };
+/// assert_ne!(uring.mode, UringMode::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UringMode {
     /// By interrupt. The backend moves freely between threads, with work in flight.
@@ -114,6 +138,15 @@ pub enum UringMode {
 }
 
 /// What only worker threads have.
+///
+/// ```
+/// use ringzero::{Config, WorkerConfig};
+///
+/// // As many threads as files: one that hangs stops no other.
+/// let mut config = Config { worker: WorkerConfig { threads: 4 }, ..Config::default() };
+/// config.limits.files = 4;
+/// assert!(config.check().is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerConfig {
     /// Threads that carry requests out. 1 to 64. A file that hangs stops the thread that has it,
@@ -129,6 +162,14 @@ impl Default for WorkerConfig {
 }
 
 /// What only the sync backend has.
+///
+/// ```
+/// use ringzero::{Choice, Config, SyncConfig, SyncMode};
+///
+/// let sync = SyncConfig { mode: SyncMode::UntilFlush };
+/// let config = Config { backend: Choice::Sync, sync, ..Config::default() };
+/// assert_eq!(config.check(), Ok(()));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncConfig {
     /// When submissions are executed.
@@ -136,6 +177,22 @@ pub struct SyncConfig {
 }
 
 /// When a sync backend executes what is submitted.
+///
+/// ```
+/// use ringzero::{Config, StorageIo, StorageIoExt, SyncBackend, SyncConfig, SyncMode};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("log");
+/// let sync = SyncConfig { mode: SyncMode::UntilFlush };
+/// let mut io = SyncBackend::new(&Config { sync, ..Config::default() })?;
+/// let log = io.register_fd(std::fs::File::create(&path)?)?;
+/// io.submit_append(log, b"one")?;
+/// io.submit_append(log, b"two")?;
+/// assert_eq!(std::fs::read(&path)?, b"", "copied, not executed");
+/// io.flush()?;
+/// assert_eq!((std::fs::read(&path)?, io.stats().write_requests), (b"onetwo".to_vec(), 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SyncMode {
     /// Inside the call that submits it, straight from the caller's slice. `submit_*` waits for the
@@ -151,6 +208,15 @@ pub enum SyncMode {
 }
 
 /// What is out of range in a [`Config`].
+///
+/// ```
+/// use ringzero::{Config, ConfigError, WorkerConfig};
+///
+/// let config = Config { worker: WorkerConfig { threads: 0 }, ..Config::default() };
+/// let error = config.check().unwrap_err();
+/// assert_eq!(error, ConfigError::WorkerThreads);
+/// assert_eq!(error.to_string(), "worker.threads must be 1 to 64");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
 pub enum ConfigError {
     /// One of [`Config::limits`].

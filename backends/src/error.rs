@@ -31,6 +31,14 @@ pub fn to_io_error(error: StorageIoError) -> Error {
 
 /// What [`to_io_error`] was given; `None` for an error that neither came from it nor carries an OS
 /// error number.
+///
+/// ```
+/// use ringzero::{StorageIoError, from_io_error, to_io_error};
+///
+/// let error = to_io_error(StorageIoError::QueueFull);
+/// assert_eq!(from_io_error(&error), Some(StorageIoError::QueueFull));
+/// assert_eq!(from_io_error(&std::io::Error::other("another's")), None);
+/// ```
 pub fn from_io_error(error: &Error) -> Option<StorageIoError> {
     match error.raw_os_error() {
         Some(number) => Some(StorageIoError::Io(Errno::new(number))),
@@ -39,6 +47,13 @@ pub fn from_io_error(error: &Error) -> Option<StorageIoError> {
 }
 
 /// The OS error number of `error`; [`Errno::IO`] if it has none.
+///
+/// ```
+/// use ringzero::{Errno, errno_of};
+///
+/// assert_eq!(errno_of(&std::io::Error::from_raw_os_error(28)), Errno::new(28));
+/// assert_eq!(errno_of(&std::io::Error::other("no number")), Errno::IO);
+/// ```
 pub fn errno_of(error: &Error) -> Errno {
     error.raw_os_error().map_or(Errno::IO, Errno::new)
 }

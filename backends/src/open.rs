@@ -17,6 +17,14 @@ use crate::{
 };
 
 /// What [`open`] returns.
+///
+/// ```
+/// use ringzero::{BackendKind, Choice, Config, Opened, open};
+///
+/// let Opened { io, report } = open(&Config { backend: Choice::Sync, ..Config::default() })?;
+/// assert_eq!((report.backend, io.pending_count()), (BackendKind::Sync, 0));
+/// # Ok::<(), ringzero::SetupError>(())
+/// ```
 pub struct Opened {
     /// The backend.
     pub io: Box<dyn Backend>,

@@ -7,6 +7,12 @@ use ringzero_core::Errno;
 use crate::{config::UringMode, setup_error::SetupError};
 
 /// Which backend it is.
+///
+/// ```
+/// use ringzero::{BackendKind, UringMode};
+///
+/// assert_eq!(BackendKind::Uring(UringMode::ThreadBound).to_string(), "io_uring (thread-bound)");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BackendKind {
@@ -31,6 +37,16 @@ impl Display for BackendKind {
 }
 
 /// A backend that would have been better, and why it is not used.
+///
+/// ```
+/// use ringzero::{BackendKind, Config, Downgrade, open};
+///
+/// for Downgrade { from, reason } in open(&Config::default())?.report.downgrades {
+///     eprintln!("{from} would be better: {reason}");
+///     assert_ne!(from, BackendKind::Sync, "nothing is worse");
+/// }
+/// # Ok::<(), ringzero::SetupError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Downgrade {
     /// What would have been better.
@@ -40,6 +56,15 @@ pub struct Downgrade {
 }
 
 /// Something the backend does without. No guarantee depends on it.
+///
+/// ```
+/// use ringzero::Note;
+///
+/// assert_eq!(
+///     Note::EntriesHalved { from: 256, to: 128 }.to_string(),
+///     "with a submission queue of 128 entries, not 256: the kernel grants no more memory",
+/// );
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
 #[non_exhaustive]
 pub enum Note {

@@ -29,6 +29,16 @@ use crate::{error::errno_of, platform};
 
 /// The size of a segment is a multiple of this: no block of a file system and no alignment that
 /// O_DIRECT asks for is larger on common devices.
+///
+/// ```
+/// use ringzero::SEGMENT_UNIT_BYTES;
+///
+/// /// The smallest segment for so many bytes of records.
+/// fn segment_bytes(record_bytes: u64) -> u64 {
+///     record_bytes.max(1).next_multiple_of(SEGMENT_UNIT_BYTES)
+/// }
+/// assert_eq!(segment_bytes(5_000), 8_192);
+/// ```
 pub const SEGMENT_UNIT_BYTES: u64 = 4_096;
 
 /// Bytes of one write, and between two reports of progress.

@@ -8,6 +8,16 @@ use crate::{config::ConfigError, platform::number};
 ///
 /// What io_uring_setup(2) and the calls after it answer, or the start of a thread, told apart by
 /// what helps.
+///
+/// ```
+/// use ringzero::{Choice, Config, SetupError, open};
+///
+/// match open(&Config { backend: Choice::Uring, ..Config::default() }) {
+///     Ok(_) => println!("io_uring it is"),
+///     Err(SetupError::Forbidden) => println!("ask whoever runs this container"),
+///     Err(reason) => println!("{reason}"), // the text says what to do
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
 #[non_exhaustive]
 pub enum SetupError {

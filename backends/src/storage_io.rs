@@ -21,6 +21,35 @@ use crate::event_source::{EventSource, WaitHandle};
 ///
 /// Implemented for everything that implements [`ringzero_core::StorageIo`] with `File = File`; the
 /// details of each method are told there.
+///
+/// ```
+/// use ringzero::{StorageIo, StorageIoError};
+///
+/// /// Writes a file's first block and a record behind it, durably, on whatever backend. Spins: a
+/// /// program would do something else meanwhile, or `wait`.
+/// fn begin(io: &mut dyn StorageIo, file: std::fs::File) -> Result<(), StorageIoError> {
+///     let fd = io.register_fd(file)?;
+///     io.submit_write(fd, &[0; 512], 0)?;
+///     io.submit_append(fd, b"the first record")?;
+///     let durable = io.submit_datasync(fd)?;
+///     io.flush()?;
+///
+///     let mut completions = Vec::with_capacity(8);
+///     while io.pending_count() > 0 {
+///         io.poll_completions(&mut completions);
+///     }
+///     let durable = completions.iter().find(|completion| completion.token == durable);
+///     durable.map_or(Ok(0), |it| it.outcome()).map_err(StorageIoError::Io)?;
+///     io.deregister_fd(fd)
+/// }
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("log");
+/// let mut io = ringzero::SyncBackend::new(&ringzero::Config::default())?;
+/// begin(&mut io, std::fs::File::create(&path)?)?;
+/// assert_eq!(std::fs::metadata(path)?.len(), 512 + 16);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait StorageIo: Send {
     /// Registers an open file and returns a handle. Cold path: may block.
     ///
@@ -127,6 +156,24 @@ impl<T: CoreStorageIo<File = File> + ?Sized> StorageIo for T {
 }
 
 /// All traits in one object: what [`open`](crate::open) returns a box of.
+///
+/// ```
+/// use ringzero::{Backend, Config, IoFd, StorageIoError, SyncBackend, open};
+///
+/// /// All traits' methods, on whichever backend it is.
+/// fn put(io: &mut dyn Backend, log: IoFd, record: &[u8]) -> Result<u64, StorageIoError> {
+///     let position = io.tail(log)?; // StorageIoExt
+///     io.submit_append(log, record)?; // StorageIo
+///     io.prepare_wait()?; // EventSource
+///     Ok(position)
+/// }
+///
+/// let all: [Box<dyn Backend>; 2] =
+///     [open(&Config::default())?.io, Box::new(SyncBackend::new(&Config::default())?)];
+/// assert!(all.iter().all(|io| io.pending_count() == 0));
+/// # let _ = put;
+/// # Ok::<(), ringzero::SetupError>(())
+/// ```
 pub trait Backend: StorageIo + StorageIoExt<File = File> + EventSource {}
 
 impl<T: StorageIo + StorageIoExt<File = File> + EventSource + ?Sized> Backend for T {}

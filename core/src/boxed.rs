@@ -34,12 +34,31 @@ impl CompletionSink for Vec<IoCompletion> {
 
 impl WakerTable<Box<[WakerSlot]>> {
     /// A table for `slot_count` tokens at a time.
+    ///
+    /// ```
+    /// use ringzero_core::{IoCompletion, WakerTable};
+    ///
+    /// let table = WakerTable::boxed(16);
+    /// let done = IoCompletion { token: 7, result: 0 };
+    /// assert_eq!(table.complete(done), Err(done), "nobody waits for it");
+    /// ```
     pub fn boxed(slot_count: u32) -> Self {
         Self::new((0..slot_count).map(|_| WakerSlot::new()).collect())
     }
 }
 
 /// Boxed tables, and data memory of type `M`.
+///
+/// ```
+/// use ringzero_core::{Boxed, Engine, Limits, Parts, StaticMemory};
+///
+/// let limits = Limits { files: 2, ..Limits::default() };
+/// let memory = Box::leak(vec![0; limits.memory_bytes() + 7].into());
+/// let parts = Parts::boxed(&limits, StaticMemory::new(memory))?;
+/// let engine = Engine::<Boxed<StaticMemory>>::new(&limits, parts)?;
+/// assert_eq!(engine.limits(), &limits);
+/// # Ok::<(), ringzero_core::LimitsError>(())
+/// ```
 #[derive(Debug)]
 pub struct Boxed<M>(PhantomData<M>);
 
@@ -57,6 +76,15 @@ impl<M: StableMemory> Parts<Boxed<M>> {
     ///
     /// # Errors
     /// What [`Limits::check`] finds.
+    ///
+    /// ```
+    /// use ringzero_core::{Limits, NoMemory, Parts};
+    ///
+    /// let limits = Limits::default();
+    /// let parts = Parts::boxed(&limits, NoMemory)?;
+    /// assert_eq!(parts.operations.len(), limits.operation_count() as usize);
+    /// # Ok::<(), ringzero_core::LimitsError>(())
+    /// ```
     pub fn boxed(limits: &Limits, memory: M) -> Result<Self, LimitsError> {
         limits.check()?;
         Ok(Self {

@@ -1,6 +1,14 @@
 //! What a caller gets back: [`IoCompletion`], and where it is put: [`CompletionSink`].
 
 /// The outcome of one accepted submission.
+///
+/// ```
+/// use ringzero_core::{Errno, IoCompletion};
+///
+/// assert_eq!(IoCompletion { token: 1, result: 128 }.outcome(), Ok(128));
+/// let full = IoCompletion { token: 2, result: -Errno::NOSPC.number() };
+/// assert_eq!(full.outcome(), Err(Errno::NOSPC));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct IoCompletion {
@@ -32,6 +40,30 @@ impl IoCompletion {
 ///
 /// Completions are offered in batches, so that a trait object costs one call per batch and not one
 /// per completion.
+///
+/// ```
+/// use ringzero_core::{CompletionSink, IoCompletion};
+///
+/// /// Counts, and keeps nothing.
+/// #[derive(Default)]
+/// struct Tally {
+///     succeeded: usize,
+///     failed: usize,
+/// }
+///
+/// impl CompletionSink for Tally {
+///     fn take(&mut self, batch: &[IoCompletion]) -> usize {
+///         let failed = batch.iter().filter(|completion| completion.result < 0).count();
+///         self.failed += failed;
+///         self.succeeded += batch.len() - failed;
+///         batch.len()
+///     }
+/// }
+///
+/// let mut tally = Tally::default();
+/// tally.take(&[IoCompletion { token: 1, result: 4 }, IoCompletion { token: 2, result: -5 }]);
+/// assert_eq!((tally.succeeded, tally.failed), (1, 1));
+/// ```
 pub trait CompletionSink {
     /// Takes completions from the front of `batch` and returns how many it took.
     ///
@@ -83,6 +115,17 @@ impl<'a> SliceSink<'a> {
     }
 
     /// Forgets the completions taken so far.
+    ///
+    /// ```
+    /// use ringzero_core::{CompletionSink, IoCompletion, SliceSink};
+    ///
+    /// let mut memory = [IoCompletion::default(); 1];
+    /// let mut sink = SliceSink::new(&mut memory);
+    /// let one = [IoCompletion { token: 1, result: 0 }];
+    /// assert_eq!((sink.take(&one), sink.take(&one)), (1, 0), "full");
+    /// sink.clear();
+    /// assert_eq!(sink.take(&one), 1);
+    /// ```
     pub const fn clear(&mut self) {
         self.filled_count = 0;
     }

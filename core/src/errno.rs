@@ -10,6 +10,15 @@
 /// A positive operating-system error number.
 ///
 /// Lossless both ways with `std::io::Error::{from_raw_os_error, raw_os_error}`.
+///
+/// ```
+/// use ringzero_core::Errno;
+///
+/// assert_eq!(Errno::new(-1).number(), Errno::IO.number(), "no error number: EIO");
+/// assert!(Errno::NOSPC.keeps_file_usable());
+/// assert!(!Errno::IO.keeps_file_usable());
+/// assert_eq!(Errno::IO.name(), Some("EIO"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Errno(i32);
 

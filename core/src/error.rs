@@ -8,6 +8,19 @@ use crate::errno::Errno;
 ///
 /// `QueueFull` and `BufferExhausted` mean *later*: poll for completions and try again. Everything
 /// else stays until the caller changes something.
+///
+/// ```
+/// use ringzero_core::StorageIoError;
+///
+/// /// Whether the same call may succeed after a poll.
+/// fn is_temporary(error: StorageIoError) -> bool {
+///     match error {
+///         StorageIoError::QueueFull | StorageIoError::BufferExhausted => true,
+///         StorageIoError::Io(_) | StorageIoError::BadFd | StorageIoError::Closed => false,
+///     }
+/// }
+/// assert!(is_temporary(StorageIoError::QueueFull));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror_no_std::Error)]
 pub enum StorageIoError {
     /// No free slot (operations, file table), or a write beyond the tail while appends are

@@ -10,6 +10,21 @@
 /// A file registered with a backend. Opaque; copy it freely.
 ///
 /// Valid from `register_fd` until `deregister_fd`, and refused with `BadFd` for ever after.
+///
+/// ```
+/// use ringzero_core::{IoFd, StorageIo, StorageIoError};
+///
+/// /// Two files of one backend: handles are small and copied freely.
+/// #[derive(Clone, Copy)]
+/// struct Files {
+///     log: IoFd,
+///     table: IoFd,
+/// }
+///
+/// fn sync<S: StorageIo>(io: &mut S, files: Files) -> Result<[u64; 2], StorageIoError> {
+///     Ok([io.submit_datasync(files.log)?, io.submit_datasync(files.table)?])
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IoFd {
     pub(crate) serial: u64,
@@ -23,6 +38,15 @@ impl core::fmt::Debug for IoFd {
 }
 
 /// The position of a file in the table, from 0. What an executor indexes its own files by.
+///
+/// ```
+/// use ringzero_core::FileSlot;
+///
+/// /// What an executor finds its own files by.
+/// fn descriptor(table: &[i32], file: FileSlot) -> Option<i32> {
+///     table.get(file.index()).copied()
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileSlot(pub(crate) u16);
 
@@ -44,6 +68,14 @@ impl FileSlot {
 /// for a part of an append stream, those of a serial number, and file and lane. An answer that
 /// arrives after its place was given to another request matches nothing and is dropped. Ids fit the
 /// 64-bit user data of an io_uring entry and are never [`RequestId::NONE`].
+///
+/// ```
+/// use ringzero_core::RequestId;
+///
+/// let user_data = 0x0001_0007; // what the kernel gives back
+/// let id = (user_data != RequestId::NONE).then(|| RequestId::from_u64(user_data));
+/// assert_eq!(id.map(RequestId::to_u64), Some(user_data));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(u64);
 

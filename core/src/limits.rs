@@ -16,18 +16,59 @@ use crate::memory::Piece;
 ///
 /// A request id keeps the slot in 15 bits, and io_uring's completion queue ends at 65,536 entries
 /// (io_uring_setup(2), EINVAL): this and [`MAX_FILES`] together, rounded up to a power of two, fit.
+///
+/// ```
+/// use ringzero_core::{Limits, LimitsError, limits::MAX_OPERATIONS};
+///
+/// let limits = Limits { operations_common: MAX_OPERATIONS, ..Limits::default() };
+/// assert_eq!(limits.check(), Err(LimitsError::Operations), "with those of each file");
+/// ```
 pub const MAX_OPERATIONS: u32 = 32_767;
 /// Most files one engine can have registered.
+///
+/// ```
+/// use ringzero_core::{Limits, LimitsError, limits::MAX_FILES};
+///
+/// let limits = Limits { files: MAX_FILES + 1, ..Limits::default() };
+/// assert_eq!(limits.check(), Err(LimitsError::Files));
+/// ```
 pub const MAX_FILES: u32 = 4_096;
 /// Most bytes one request carries: enough for 16 blocks of 64 KiB, where merging stops paying.
+///
+/// ```
+/// use ringzero_core::{Limits, limits::MAX_REQUEST_BYTES};
+///
+/// let blocks = MAX_REQUEST_BYTES / Limits::default().block_bytes;
+/// assert_eq!(blocks, 16, "of the default size make a request");
+/// ```
 pub const MAX_REQUEST_BYTES: u32 = 1 << 20;
 /// Most pieces one vectored request carries: `MAX_REQUEST_BYTES` of 64 KiB blocks, plus one since
 /// a request may start inside a block.
+///
+/// ```
+/// use ringzero_core::{Limits, limits::{MAX_REQUEST_BYTES, PIECES_PER_VECTOR}};
+///
+/// // A request of default blocks that begins inside one.
+/// let blocks = MAX_REQUEST_BYTES / Limits::default().block_bytes + 1;
+/// assert_eq!(blocks as usize, PIECES_PER_VECTOR);
+/// ```
 pub const PIECES_PER_VECTOR: usize = 17;
 /// Append requests in flight per file. With one, a wake-up is wasted per batch; three gain nothing.
+///
+/// ```
+/// use ringzero_core::limits::APPEND_LANES;
+///
+/// assert_eq!(APPEND_LANES, 2, "one in the kernel, one on its way there");
+/// ```
 pub const APPEND_LANES: usize = 2;
 /// The largest alignment that a file can be registered with, if blocks are as large: a page, which
 /// is what O_DIRECT asks for at most (statx(2), STATX_DIOALIGN, on the file systems of Linux).
+///
+/// ```
+/// use ringzero_core::{Limits, limits::LARGEST_ALIGNMENT};
+///
+/// assert_eq!(Limits::default().tail_block_bytes(), LARGEST_ALIGNMENT);
+/// ```
 pub const LARGEST_ALIGNMENT: u32 = 4_096;
 
 const VECTORS_FOR_WRITES: u32 = 16;
@@ -39,6 +80,30 @@ const LARGEST_MEMORY_BYTES: u64 = 1 << 40;
 ///
 /// Nothing grows afterwards. What is *guaranteed* is set aside for each file, registered or not,
 /// so that a stalled file cannot stop another; what is *common* goes to whoever comes first.
+///
+/// ```
+/// use ringzero_core::{Limits, LimitsError};
+///
+/// // Four files, 256 KiB of blocks for each, and nothing in common.
+/// let limits = Limits {
+///     files: 4,
+///     operations_per_file: 256,
+///     operations_common: 0,
+///     blocks_per_file: 4,
+///     blocks_common: 0,
+///     block_bytes: 64 << 10,
+/// };
+/// assert_eq!(limits.check(), Ok(()));
+/// assert_eq!((limits.operation_count(), limits.block_count()), (1_024, 16));
+/// assert!(limits.memory_bytes() > 1 << 20);
+/// assert!(limits.max_write() >= 4 * (64 << 10));
+///
+/// // What an engine's tables and an executor are sized by.
+/// assert_eq!(limits.request_count(), 1_024 + 4);
+/// assert_eq!((limits.range_count(), limits.queue_count()), (4_096, 4));
+/// assert!(limits.vector_count() >= 8);
+/// assert_eq!(limits.tail_block_bytes(), 4_096);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Files that can be registered at once (1 to [`MAX_FILES`]).
@@ -69,6 +134,13 @@ impl Default for Limits {
 }
 
 /// Which limit is out of range, and the range.
+///
+/// ```
+/// use ringzero_core::{Limits, LimitsError};
+///
+/// let error = Limits { block_bytes: 1_000, ..Limits::default() }.check();
+/// assert_eq!(error, Err(LimitsError::BlockBytes), "no power of two");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror_no_std::Error)]
 pub enum LimitsError {
     /// `files` is 0 or above [`MAX_FILES`].

@@ -15,6 +15,16 @@ use core::ptr::NonNull;
 /// `byte_count` initialised bytes that are valid for reads and writes through it, however the value
 /// itself is moved, and that nothing but the engine and its executor writes. If the value is
 /// forgotten they stay valid for ever.
+///
+/// ```
+/// use ringzero_core::{StableMemory, StaticMemory};
+///
+/// let memory = StaticMemory::new(Box::leak(vec![0; 64].into()));
+/// let base = memory.base();
+/// let moved = memory;
+/// assert_eq!(moved.base(), base);
+/// assert!((57..=64).contains(&moved.byte_count()));
+/// ```
 pub unsafe trait StableMemory {
     /// The first byte.
     fn base(&self) -> NonNull<u8>;
@@ -23,6 +33,13 @@ pub unsafe trait StableMemory {
 }
 
 /// `'static` memory, as from a `static` or `Box::leak`.
+///
+/// ```
+/// use ringzero_core::StaticMemory;
+///
+/// // From a `static`, or leaked: either way nobody else can reach it.
+/// let _memory = StaticMemory::new(Box::leak(vec![0; 4_096].into()));
+/// ```
 #[derive(Debug)]
 pub struct StaticMemory {
     base: NonNull<u8>,
@@ -53,6 +70,12 @@ unsafe impl StableMemory for StaticMemory {
 }
 
 /// No memory: for an engine whose every request is executed inside the call that submits it.
+///
+/// ```
+/// use ringzero_core::{NoMemory, StableMemory};
+///
+/// assert_eq!(NoMemory.byte_count(), 0);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct NoMemory;
 
@@ -68,6 +91,14 @@ unsafe impl StableMemory for NoMemory {
 }
 
 /// One contiguous piece of a request's data; laid out like POSIX `struct iovec` (sys/uio.h).
+///
+/// ```
+/// use ringzero_core::Piece;
+///
+/// // An array of them is what writev(2) takes.
+/// assert_eq!(size_of::<Piece>(), 2 * size_of::<usize>());
+/// assert_eq!(Piece::EMPTY.byte_count, 0);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Piece {
@@ -86,6 +117,22 @@ impl Piece {
 ///
 /// The *bytes* stay where they are until the request is answered. The *array* of several pieces
 /// does too, so a kernel may be given its address.
+///
+/// ```
+/// use ringzero_core::Pieces;
+///
+/// /// For an executor that is done when it returns.
+/// fn copied(pieces: Pieces<'_>) -> Vec<u8> {
+///     let mut bytes = Vec::with_capacity(pieces.byte_count() as usize);
+///     pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
+///     bytes
+/// }
+///
+/// /// For a kernel that reads later: address and length of an array of `struct iovec`.
+/// fn vector(pieces: Pieces<'_>) -> (*const core::ffi::c_void, usize) {
+///     (pieces.as_raw().as_ptr().cast(), pieces.as_raw().len())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Pieces<'a> {
     pieces: &'a [Piece],
@@ -134,6 +181,21 @@ impl<'a> Pieces<'a> {
 }
 
 /// Room for the data of a read: one piece, or several. As [`Pieces`], for writing.
+///
+/// ```
+/// use ringzero_core::PiecesMut;
+///
+/// /// For an executor that is done when it returns: bytes that `source` could give.
+/// fn fill(pieces: PiecesMut<'_>, source: &[u8]) -> usize {
+///     let room = pieces.into_iter_mut().flatten();
+///     room.zip(source).map(|(to, from)| *to = *from).count()
+/// }
+///
+/// /// For a kernel that writes later: how many pieces, and how many bytes.
+/// fn shape(pieces: &PiecesMut<'_>) -> (usize, u32) {
+///     (pieces.as_raw().len(), pieces.byte_count())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PiecesMut<'a> {
     pieces: &'a [Piece],

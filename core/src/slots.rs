@@ -7,6 +7,20 @@
 /// `alloc`) `Box<[T]>`.
 ///
 /// Sealed: what is unsafe in this crate rests on the slice being the same at every call.
+///
+/// ```
+/// use ringzero_core::Slots;
+///
+/// /// A sum over records, wherever they are.
+/// fn sum<S: Slots<u32>>(slots: &S) -> u32 {
+///     slots.as_slice().iter().sum()
+/// }
+///
+/// let mut inline = [1, 2, 3];
+/// inline.as_mut_slice()[0] = 7;
+/// assert_eq!(sum(&inline), 12);
+/// assert_eq!(sum(&&mut inline[1..]), 5);
+/// ```
 pub trait Slots<T>: sealed::Sealed {
     /// All records.
     fn as_slice(&self) -> &[T];

@@ -9,6 +9,30 @@ use crate::{CompletionSink, IoFd, StorageIoError};
 /// these methods allocates, locks or panics; only `register_fd` and `deregister_fd` may block.
 ///
 /// The std form with `File = std::fs::File` is `ringzero::StorageIo`.
+///
+/// ```
+/// use ringzero_core::{IoCompletion, SliceSink, StorageIo, StorageIoError};
+///
+/// /// Writes a file's first block and a record behind it, durably, on whatever backend. Spins: a
+/// /// program would do something else meanwhile, or `wait`.
+/// fn begin<S: StorageIo>(io: &mut S, file: S::File) -> Result<(), StorageIoError> {
+///     let fd = io.register_fd(file)?;
+///     io.submit_write(fd, &[0; 512], 0)?;
+///     io.submit_append(fd, b"the first record")?;
+///     let durable = io.submit_datasync(fd)?;
+///     io.flush()?;
+///
+///     let mut memory = [IoCompletion::default(); 4];
+///     while io.pending_count() > 0 {
+///         let mut sink = SliceSink::new(&mut memory);
+///         io.poll_completions(&mut sink);
+///         for completion in sink.filled().iter().filter(|it| it.token == durable) {
+///             completion.outcome().map_err(StorageIoError::Io)?;
+///         }
+///     }
+///     io.deregister_fd(fd)
+/// }
+/// ```
 pub trait StorageIo: Send {
     /// What is registered: `std::fs::File` in the std backends.
     type File;

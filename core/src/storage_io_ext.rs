@@ -8,6 +8,103 @@ use crate::{Claim, FileStatus, IoFd, Stats, StorageIoError};
 ///
 /// Apart from [`StorageIo`](crate::StorageIo), so that the eight methods stay the seed's and a
 /// program that needs more asks for both.
+///
+/// ```
+/// use core::time::Duration;
+/// use ringzero_core::{CompletionSink, IoFd, StorageIo, StorageIoError, StorageIoExt};
+///
+/// type Result<T> = core::result::Result<T, StorageIoError>;
+///
+/// /// A record with its length before it, durably; gives the position behind it.
+/// fn commit<S: StorageIo + StorageIoExt>(
+///     io: &mut S,
+///     log: IoFd,
+///     record: &[u8],
+///     out: &mut dyn CompletionSink,
+/// ) -> Result<u64> {
+///     let length = (record.len() as u32).to_le_bytes();
+///     io.can_accept(log, 4 + record.len())?;
+///     io.submit_appendv(log, &[&length, record])?;
+///     io.submit_datasync(log)?;
+///     while io.pending_count() > 0 {
+///         io.wait(1, Some(Duration::from_millis(100)))?;
+///         io.poll_completions(out);
+///     }
+///     io.durable_tail(log)
+/// }
+///
+/// /// The same without a copy, and without waiting.
+/// fn append<S: StorageIoExt>(io: &mut S, log: IoFd, record: &[u8]) -> Result<u64> {
+///     if record.len() > io.max_claim() || record.len() as u64 > io.room(log)? {
+///         return io.submit_appendv(log, &[record]);
+///     }
+///     let mut claim = io.claim_append(log, record.len())?;
+///     claim.copy_in(0, record);
+///     claim.submit()
+/// }
+///
+/// /// A page at its place, in two parts or claimed.
+/// fn page<S: StorageIoExt>(io: &mut S, fd: IoFd, halves: [&[u8]; 2]) -> Result<()> {
+///     assert_eq!(4_096 % io.alignment(fd)?, 0);
+///     assert!(io.max_write() >= 4_096);
+///     io.submit_writev(fd, &halves, 0)?;
+///     let mut claim = io.claim_write(fd, 4_096, 4_096)?;
+///     claim.copy_in(0, halves[0]);
+///     claim.submit()?;
+///     Ok(())
+/// }
+///
+/// /// After a failure that leaves the file usable.
+/// fn go_on<S: StorageIoExt>(io: &mut S, log: IoFd) -> Result<u64> {
+///     match io.file_status(log)?.append_failed {
+///         Some(_) => io.resume_append(log),
+///         None => io.tail(log),
+///     }
+/// }
+///
+/// /// A file's life. Each gives a token, whose completion says how it went.
+/// fn life<S: StorageIoExt>(io: &mut S, file: S::File, folder: S::File) -> Result<()> {
+///     let names = io.register_directory(folder)?;
+///     let data = io.register_segment(file, 0, 1 << 20)?;
+///     io.submit_allocate(data, 0, 1 << 20)?;
+///     io.submit_fsync(data)?;
+///     io.submit_fsync(names)?;
+///     Ok(())
+/// }
+///
+/// /// One alteration at a time: a second one is `QueueFull` until the first has ended.
+/// fn end<S: StorageIoExt>(io: &mut S, data: IoFd, is_wanted: bool) -> Result<u64> {
+///     match (io.tail(data)?, is_wanted) {
+///         (0, _) => io.submit_close(data),
+///         (_, true) => io.submit_punch(data, 0, 4_096), // the oldest page
+///         (_, false) => io.submit_truncate(data, 0),
+///     }
+/// }
+///
+/// /// The first bytes of a file.
+/// fn magic<S: StorageIo + StorageIoExt>(
+///     io: &mut S,
+///     fd: IoFd,
+///     out: &mut dyn CompletionSink,
+/// ) -> Result<[u8; 4]> {
+///     let token = io.submit_read(fd, 4, 0)?;
+///     while io.pending_count() > 0 {
+///         io.wait(1, None)?;
+///         io.poll_completions(out);
+///     }
+///     let mut magic = [0; 4];
+///     magic.iter_mut().zip(io.read_bytes(token, 0)?).for_each(|(to, from)| *to = *from);
+///     io.release_read(token)?;
+///     Ok(magic)
+/// }
+///
+/// /// The end of the program. True if everything was merged well.
+/// fn stop<S: StorageIoExt>(io: &mut S) -> Result<bool> {
+///     io.shutdown(Duration::from_secs(10))?;
+///     let stats = io.stats();
+///     Ok(stats.kernel_requests() * 10 < stats.submitted)
+/// }
+/// ```
 pub trait StorageIoExt {
     /// What is registered: `std::fs::File` in the std backends.
     type File;

@@ -51,6 +51,12 @@ enum State {
 }
 
 /// Memory for one token of a [`WakerTable`].
+///
+/// ```
+/// use ringzero_core::{WakerSlot, WakerTable};
+///
+/// let _table = WakerTable::new([const { WakerSlot::new() }; 64]);
+/// ```
 pub struct WakerSlot {
     token: Cell<u64>,
     result: Cell<i32>,
@@ -194,6 +200,18 @@ impl<S: Slots<WakerSlot>> WakerTable<S> {
     ///
     /// # Errors
     /// Nobody waits for its token, and nobody did: the completion is given back.
+    ///
+    /// ```
+    /// use ringzero_core::{IoCompletion, StorageIoError, WakerSlot, WakerTable};
+    ///
+    /// let table = WakerTable::new([const { WakerSlot::new() }; 2]);
+    /// let seven = table.completion(7)?;
+    /// assert_eq!(table.complete(IoCompletion { token: 7, result: 0 }), Ok(()));
+    /// let eight = IoCompletion { token: 8, result: 0 };
+    /// assert_eq!(table.complete(eight), Err(eight), "nobody waits for it");
+    /// # drop(seven);
+    /// # Ok::<(), StorageIoError>(())
+    /// ```
     pub fn complete(&self, completion: IoCompletion) -> Result<(), IoCompletion> {
         let Some((index, slot)) = self.find(completion.token) else { return Err(completion) };
         self.unlink(index, slot);
@@ -285,6 +303,19 @@ enum Place {
 /// A future: the completion of one token. See [`WakerTable::completion`].
 ///
 /// Polled again after it was ready, it says the same again.
+///
+/// ```
+/// use ringzero_core::{StorageIoError, WakerSlot, WakerTable};
+///
+/// type Table = WakerTable<[WakerSlot; 8]>;
+///
+/// /// In an executor of one thread whose loop polls completions into `table`.
+/// async fn written(table: &Table, token: u64) -> Result<u32, StorageIoError> {
+///     let completion = table.completion(token)?.await;
+///     completion.outcome().map_err(StorageIoError::Io)
+/// }
+/// # let _ = written;
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Completion<'a, S: Slots<WakerSlot>> {
     table: &'a WakerTable<S>,

@@ -81,9 +81,25 @@ pub(crate) use windows::{
 };
 
 /// What an event loop sleeps on: a descriptor, on Unix. Elsewhere a backend has none, and says so.
+///
+/// ```
+/// use ringzero::{EventSource, WaitHandle};
+///
+/// fn handle(io: &mut dyn EventSource) -> std::io::Result<WaitHandle<'_>> {
+///     io.wait_handle()
+/// }
+/// ```
 #[cfg(unix)]
 pub type WaitHandle<'a> = std::os::fd::BorrowedFd<'a>;
 /// What an event loop sleeps on: a descriptor, on Unix. Elsewhere a backend has none, and says so.
+///
+/// ```
+/// use ringzero::{EventSource, WaitHandle};
+///
+/// fn handle(io: &mut dyn EventSource) -> std::io::Result<WaitHandle<'_>> {
+///     io.wait_handle()
+/// }
+/// ```
 #[cfg(windows)]
 pub type WaitHandle<'a> = std::os::windows::io::BorrowedHandle<'a>;
 

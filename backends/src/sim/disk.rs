@@ -112,7 +112,14 @@ impl Inode {
 /// assert_eq!(disk.names(), ["log"]);
 /// assert_eq!(disk.read("log").as_deref(), Some(&b"durable from the beginning"[..]));
 /// assert!(disk.open("another").is_none());
-/// # drop(file);
+/// drop(file);
+///
+/// // What a backend takes for less than a regular file, or not at all.
+/// let _positional_writes_only = disk.create_device("device");
+/// let _syncs_only = disk.create_directory("folder");
+/// let _refused = (disk.create_pipe("pipe"), disk.open_read_only("log"));
+/// assert_eq!(SimDisk::LARGEST_FILE_BYTES, 64 << 20);
+/// assert!(!disk.keeps(&ringzero::SimPromise { file: "log".into(), offset: 0, bytes: vec![0] }));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct SimDisk(Arc<Mutex<Vec<Inode>>>);
@@ -120,6 +127,17 @@ pub struct SimDisk(Arc<Mutex<Vec<Inode>>>);
 /// An open file of a [`SimDisk`]: what a [`SimBackend`](crate::SimBackend) registers.
 ///
 /// Dropping it closes it. Each call that opens makes an open file of its own.
+///
+/// ```
+/// use ringzero::{Config, SimBackend, StorageIoExt};
+/// use ringzero_core::StorageIo;
+///
+/// let mut io = SimBackend::new(&Config::default(), 1)?;
+/// let file = io.disk().create("log", b"").direct(512);
+/// let log = io.register_fd(file)?;
+/// assert_eq!(io.alignment(log)?, 512);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct SimFile {
     disk: SimDisk,

@@ -13,7 +13,12 @@ use super::random::Random;
 /// use ringzero::SimFaults;
 ///
 /// let slow_and_full = SimFaults { slow: 300, refused: 50, ..SimFaults::default() };
+/// assert_eq!(SimFaults::default(), SimFaults::HARMLESS);
 /// # assert_ne!(slow_and_full, SimFaults::default());
+///
+/// // From the quiet to the worst.
+/// let all = [SimFaults::NONE, SimFaults::HARMLESS, SimFaults::FULL, SimFaults::DYING];
+/// assert!(all.iter().all(|faults| faults.lost <= SimFaults::ALL.lost));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimFaults {
@@ -101,6 +106,14 @@ impl Default for SimFaults {
 }
 
 /// What has happened so far.
+///
+/// ```
+/// use ringzero::{Config, SimBackend};
+///
+/// let counts = SimBackend::new(&Config::default(), 1)?.counts();
+/// assert_eq!(counts.writes, 0, "a test that means to meet faults asks whether it did");
+/// # Ok::<(), ringzero::SetupError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SimCounts {
     /// Writes handed over.

@@ -99,6 +99,32 @@ pub use trace::{SimEvent, SimTrace};
 /// assert!((0..100).all(|seed| survivors(seed, true).as_ref() == Ok(&all)));
 /// assert!((0..100).any(|seed| survivors(seed, false).as_ref() != Ok(&all)), "it is caught");
 /// ```
+///
+/// # A device that hangs
+/// ```
+/// use ringzero::{Config, SimBackend, SimFaults, StorageIoExt};
+/// use ringzero_core::StorageIo;
+///
+/// let mut io = SimBackend::new(&Config::default(), 1)?;
+/// let file = io.disk().create("log", b"");
+/// let log = io.register_fd(file)?;
+/// io.inject(SimFaults { hung: 1_000, ..SimFaults::NONE });
+/// io.submit_append(log, b"a record")?;
+/// io.submit_datasync(log)?;
+/// assert_eq!(io.wait(1, None)?, 0, "it hangs");
+///
+/// io.inject(SimFaults::NONE);
+/// io.release();
+/// let mut done = Vec::new();
+/// while io.pending_count() > 0 {
+///     io.wait(1, None)?;
+///     io.poll_completions(&mut done);
+/// }
+/// let promises = io.promises();
+/// assert!((0..8).all(|seed| promises.iter().all(|it| io.crash_image(seed).keeps(it))));
+/// println!("{:?}, {} events, {:?}", io.elapsed(), io.trace().count(), io.counts());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SimBackend {
     driver: ProcessBound<Driver>,
 }

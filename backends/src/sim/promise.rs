@@ -24,6 +24,15 @@ use std::collections::{BTreeMap, VecDeque};
 use ringzero_core::IoCompletion;
 
 /// Bytes that every crash from now on leaves where they are, until they are written again.
+///
+/// ```
+/// use ringzero::{SimDisk, SimPromise};
+///
+/// let disk = SimDisk::new();
+/// disk.create("log", b"one two");
+/// let promise = SimPromise { file: "log".into(), offset: 4, bytes: b"two".to_vec() };
+/// assert!(disk.keeps(&promise));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimPromise {
     /// The name of the file.

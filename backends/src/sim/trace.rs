@@ -13,6 +13,20 @@ use super::random::mixed;
 const REMEMBERED: usize = 256;
 
 /// One thing that happened. Requests have numbers in the order in which they were handed over.
+///
+/// ```
+/// use ringzero::{SimEvent, SimTrace};
+///
+/// /// The numbers of the requests that failed lately.
+/// fn failed(trace: &SimTrace) -> Vec<u64> {
+///     let failure = |event: &SimEvent| match event {
+///         SimEvent::Ended { number, outcome: Err(_) } => Some(*number),
+///         _ => None,
+///     };
+///     trace.recent().filter_map(|(_when_ns, event)| failure(event)).collect()
+/// }
+/// assert_eq!(failed(&SimTrace::default()), []);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimEvent {
     /// A write was handed over.
@@ -67,6 +81,23 @@ pub enum SimEvent {
 }
 
 /// What happened so far.
+///
+/// ```
+/// use ringzero::{Config, SimBackend};
+/// use ringzero_core::StorageIo;
+///
+/// let run = |seed| {
+///     let mut io = SimBackend::new(&Config::default(), seed)?;
+///     let file = io.disk().create("log", b"");
+///     let log = io.register_fd(file)?;
+///     io.submit_append(log, b"a record")?;
+///     io.flush()?;
+///     Ok::<_, Box<dyn std::error::Error>>(io.trace().clone())
+/// };
+/// assert_eq!(run(7)?.hash(), run(7)?.hash(), "a pure function of seed and calls");
+/// assert_eq!(run(7)?.count(), run(7)?.recent().count() as u64, "few enough to be remembered");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SimTrace {
     hash: u64,

@@ -56,6 +56,7 @@ use transport::RingTransport;
 ///         return Ok(());
 ///     }
 /// };
+/// println!("it does without: {:?}", io.notes());
 /// let log = io.register_fd(std::fs::File::create(path)?).map_err(ringzero::to_io_error)?;
 /// io.submit_append(log, b"a record").map_err(ringzero::to_io_error)?;
 /// let commit = io.submit_datasync(log).map_err(ringzero::to_io_error)?;

@@ -37,6 +37,33 @@ enum Target {
 /// # Safety
 /// `claim_engine` gives the same engine every time, and that engine is dropped or replaced by
 /// neither of the two functions.
+///
+/// ```
+/// use ringzero_core::{Claim, ClaimHost, Engine, IoFd, Storage, StorageIoError};
+///
+/// /// A driver: an engine, and how many bytes were claimed and submitted.
+/// struct Driver<S: Storage> {
+///     engine: Engine<S>,
+///     byte_count: usize,
+/// }
+///
+/// // SAFETY: `engine` is replaced by neither function.
+/// unsafe impl<S: Storage> ClaimHost for Driver<S> {
+///     type Storage = S;
+///
+///     fn claim_engine(&mut self) -> Result<&mut Engine<S>, StorageIoError> {
+///         Ok(&mut self.engine)
+///     }
+///     fn claim_submitted(&mut self, _: IoFd, _: u64, _: u64, parts: [&[u8]; 2]) {
+///         self.byte_count += parts.concat().len();
+///     }
+/// }
+///
+/// fn zeros<S: Storage>(driver: &mut Driver<S>, log: IoFd) -> Result<[u64; 2], StorageIoError> {
+///     let appended = Claim::append(driver, log, 64)?.submit()?;
+///     Ok([appended, Claim::write(driver, log, 64, 0)?.submit()?])
+/// }
+/// ```
 pub unsafe trait ClaimHost {
     /// The memory of its engine.
     type Storage: Storage;
@@ -109,6 +136,19 @@ impl<H: ClaimHost> Host for H {
 /// ```
 ///
 /// Dropping it instead gives it back and leaves no trace.
+///
+/// ```
+/// use ringzero_core::{IoFd, StorageIoError, StorageIoExt};
+///
+/// /// A record of zeros with a header, made where it leaves from.
+/// fn zeros<S: StorageIoExt>(io: &mut S, log: IoFd, len: usize) -> Result<u64, StorageIoError> {
+///     let mut claim = io.claim_append(log, 4 + len)?;
+///     let copied = claim.copy_in(0, &(len as u32).to_le_bytes());
+///     assert_eq!(claim.byte_count() - copied, len);
+///     claim.parts().into_iter().flatten().skip(copied).for_each(|byte| *byte = 0);
+///     claim.submit()
+/// }
+/// ```
 #[must_use = "a claim that is not submitted writes nothing"]
 pub struct Claim<'a> {
     host: &'a mut dyn Host,
@@ -123,6 +163,14 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     /// As [`StorageIoExt::claim_write`](crate::StorageIoExt::claim_write).
+    ///
+    /// ```
+    /// use ringzero_core::{Claim, Engine, IoFd, Storage, StorageIoError};
+    ///
+    /// fn zeros<S: Storage>(engine: &mut Engine<S>, log: IoFd) -> Result<u64, StorageIoError> {
+    ///     Claim::write(engine, log, 64, 0)?.submit()
+    /// }
+    /// ```
     pub fn write<H: ClaimHost>(
         host: &'a mut H,
         fd: IoFd,
@@ -138,6 +186,14 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     /// As [`StorageIoExt::claim_append`](crate::StorageIoExt::claim_append).
+    ///
+    /// ```
+    /// use ringzero_core::{Claim, Engine, IoFd, Storage, StorageIoError};
+    ///
+    /// fn zeros<S: Storage>(engine: &mut Engine<S>, log: IoFd) -> Result<u64, StorageIoError> {
+    ///     Claim::append(engine, log, 64)?.submit()
+    /// }
+    /// ```
     pub fn append<H: ClaimHost>(
         host: &'a mut H,
         fd: IoFd,

@@ -14,15 +14,43 @@ use crate::{
 /// error.
 ///
 /// A write may report fewer bytes than asked; the engine sends the rest again.
+///
+/// ```
+/// use ringzero_core::{Errno, Outcome};
+///
+/// let short: Outcome = Ok(100); // of 128: the engine sends the other 28 again
+/// let full: Outcome = Err(Errno::NOSPC);
+/// assert_ne!(short, full);
+/// ```
 pub type Outcome = Result<u32, Errno>;
 
 /// The outcome in the kernel's form: a count, or a negative error number.
+///
+/// ```
+/// use ringzero_core::{Errno, outcome_from_raw};
+///
+/// assert_eq!(outcome_from_raw(128), Ok(128));
+/// assert_eq!(outcome_from_raw(-5), Err(Errno::new(5)));
+/// ```
 #[inline]
 pub const fn outcome_from_raw(result: i32) -> Outcome {
     if result >= 0 { Ok(result as u32) } else { Err(Errno::new(result.wrapping_neg())) }
 }
 
 /// What a write must have done when it is answered with success.
+///
+/// ```
+/// use ringzero_core::WriteKind;
+///
+/// /// The flags of a pwritev2(2) for it, on Linux.
+/// const fn flags(kind: WriteKind) -> i32 {
+///     match kind {
+///         WriteKind::Plain => 0,
+///         WriteKind::Durable => 2, // RWF_DSYNC
+///     }
+/// }
+/// assert_ne!(flags(WriteKind::Plain), flags(WriteKind::Durable));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteKind {
     /// Its bytes are in the file.
@@ -34,6 +62,18 @@ pub enum WriteKind {
 }
 
 /// How much a sync must make durable.
+///
+/// ```
+/// use ringzero_core::SyncKind;
+///
+/// fn sync(file: &std::fs::File, kind: SyncKind) -> std::io::Result<()> {
+///     match kind {
+///         SyncKind::Data => file.sync_data(),
+///         SyncKind::Full => file.sync_all(),
+///     }
+/// }
+/// # let _ = sync;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncKind {
     /// The data and what is needed to read it back: fdatasync(2).
@@ -44,6 +84,27 @@ pub enum SyncKind {
 }
 
 /// What is to be done to a file, other than to write or sync it.
+///
+/// ```
+/// use ringzero_core::{Alteration, Errno, Outcome};
+///
+/// /// Alters a file that is a vector.
+/// fn alter(file: &mut Vec<u8>, what: Alteration) -> Outcome {
+///     match what {
+///         Alteration::Allocate { .. } => {}
+///         Alteration::Truncate { len } => file.resize(len as usize, 0),
+///         Alteration::Punch { offset, len } => {
+///             file.iter_mut().skip(offset as usize).take(len as usize).for_each(|byte| *byte = 0);
+///         }
+///         Alteration::Close => return Err(Errno::OPNOTSUPP),
+///     }
+///     Ok(0)
+/// }
+/// let mut file = vec![1; 4];
+/// assert_eq!(alter(&mut file, Alteration::Punch { offset: 1, len: 2 }), Ok(0));
+/// assert_eq!(alter(&mut file, Alteration::Truncate { len: 5 }), Ok(0));
+/// assert_eq!(file, [1, 0, 0, 1, 0]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alteration {
     /// Reserves blocks for a range; neither size nor contents change: fallocate(2) with
@@ -85,6 +146,59 @@ impl Alteration {
 /// An executor that touches a request's bytes after the call that handed it over relies on the
 /// program around it: the engine is kept (or its memory leaked) until `Engine::in_flight` is 0, and
 /// `Engine::complete` is called only with ids that the executor itself has answered.
+///
+/// ```
+/// use ringzero_core::{
+///     Alteration, Executor, FileSlot, Outcome, Pieces, PiecesMut, RequestId, SyncKind, WriteKind,
+/// };
+///
+/// /// Files that are vectors, and requests that are done at once.
+/// struct Memory(Vec<Vec<u8>>);
+///
+/// impl Executor for Memory {
+///     fn room(&self) -> usize {
+///         usize::MAX
+///     }
+///     fn can_write_durably(&self, _: FileSlot) -> bool {
+///         true
+///     }
+///     fn write(
+///         &mut self,
+///         _: RequestId,
+///         file: FileSlot,
+///         pieces: Pieces<'_>,
+///         offset: u64,
+///         _: WriteKind,
+///     ) -> Option<Outcome> {
+///         let (file, end) = (&mut self.0[file.index()], offset as usize);
+///         file.resize(file.len().max(end + pieces.byte_count() as usize), 0);
+///         let to = file.iter_mut().skip(offset as usize);
+///         to.zip(pieces.iter().flatten()).for_each(|(to, from)| *to = *from);
+///         Some(Ok(pieces.byte_count()))
+///     }
+///     fn read(
+///         &mut self,
+///         _: RequestId,
+///         file: FileSlot,
+///         pieces: PiecesMut<'_>,
+///         offset: u64,
+///     ) -> Option<Outcome> {
+///         let from = self.0[file.index()].iter().skip(offset as usize);
+///         let to = pieces.into_iter_mut().flatten();
+///         Some(Ok(to.zip(from).map(|(to, from)| *to = *from).count() as u32))
+///     }
+///     fn sync(&mut self, _: RequestId, _: FileSlot, _: SyncKind) -> Option<Outcome> {
+///         Some(Ok(0))
+///     }
+///     fn alter(&mut self, _: RequestId, file: FileSlot, what: Alteration) -> Option<Outcome> {
+///         if let Alteration::Truncate { len } = what {
+///             self.0[file.index()].resize(len as usize, 0);
+///         }
+///         Some(Ok(0))
+///     }
+/// }
+/// # let _ = Memory(vec![]).room();
+/// ```
 pub trait Executor {
     /// How many more requests it takes now. The engine asks before each request and hands over
     /// none while this is 0.

@@ -68,6 +68,11 @@ pub(crate) enum Health {
 }
 
 /// The record of one file. Opaque; storage is filled with [`OpenFile::EMPTY`].
+///
+/// ```
+/// let files = [ringzero_core::OpenFile::EMPTY; 4];
+/// assert_eq!(files.len(), 4);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct OpenFile {
     pub(crate) serials: Serials,

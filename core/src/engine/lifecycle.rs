@@ -18,6 +18,18 @@ use super::{
 use crate::{Errno, FileSlot, IoFd, StorageIoError, table::records::NIL};
 
 /// How a file is registered.
+///
+/// ```
+/// use ringzero_core::Registration;
+///
+/// let log = Registration::file(10_000).aligned(4_096)?;
+/// assert_eq!(log.lead(), 8_192..10_000, "to be written again with what is appended first");
+/// let segment = Registration::segment(0, 1 << 20)?;
+/// assert_eq!(segment.lead(), 0..0);
+/// assert!(Registration::segment(2, 1).is_err(), "the tail is above the limit");
+/// let (_disk, _folder) = (Registration::device(), Registration::directory());
+/// # Ok::<(), ringzero_core::StorageIoError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Registration {
     tail: u64,

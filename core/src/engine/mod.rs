@@ -145,6 +145,161 @@ use storage::{Parts, Storage};
 /// engine.deliver(&mut sink);
 /// assert_eq!(sink.filled().last(), Some(&IoCompletion { token: synced, result: 0 }));
 /// assert_eq!(&disk.0[..8], b"one two\0");
+///
+/// // Straight from the caller's slice and inside the call, for who may wait:
+/// engine.write_inline(log, b"ONE", 0, &mut disk)?;
+/// engine.append_inline(log, b"!", &mut disk)?;
+/// engine.datasync_inline(log, &mut disk)?;
+/// assert_eq!(&disk.0[..8], b"ONE two!");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # The other verbs
+/// Over an executor that answers later, as a kernel does.
+///
+/// ```
+/// # use ringzero_core::{
+/// #     Alteration, Claim, Engine, Executor, FileSlot, FileStatus, Inline, IoCompletion, Limits,
+/// #     Outcome, Parts, Pieces, PiecesMut, Registration, RequestId, SliceSink, SyncKind,
+/// #     WriteKind,
+/// # };
+/// # const LIMITS: Limits = Limits {
+/// #     files: 1,
+/// #     operations_per_file: 8,
+/// #     operations_common: 0,
+/// #     blocks_per_file: 4,
+/// #     blocks_common: 0,
+/// #     block_bytes: 512,
+/// # };
+/// # type Tables = Inline<
+/// #     { LIMITS.files as usize },
+/// #     { LIMITS.queue_count() as usize },
+/// #     { LIMITS.operation_count() as usize },
+/// #     { LIMITS.range_count() as usize },
+/// #     { LIMITS.block_count() as usize },
+/// # >;
+/// # let memory: &'static mut [u8] = Box::leak(vec![0; LIMITS.memory_bytes() + 7].into());
+/// /// A device that answers later: requests and what it will say. All it holds is `x`.
+/// struct Device(Vec<(RequestId, Outcome)>);
+///
+/// impl Device {
+///     fn later(&mut self, id: RequestId, byte_count: u32) -> Option<Outcome> {
+///         self.0.push((id, Ok(byte_count)));
+///         None
+///     }
+/// }
+///
+/// impl Executor for Device {
+///     fn room(&self) -> usize {
+///         8 - self.0.len()
+///     }
+///     fn write(
+///         &mut self,
+///         id: RequestId,
+///         _: FileSlot,
+///         data: Pieces<'_>,
+///         _: u64,
+///         _: WriteKind,
+///     ) -> Option<Outcome> {
+///         self.later(id, data.byte_count())
+///     }
+///     fn read(
+///         &mut self,
+///         id: RequestId,
+///         _: FileSlot,
+///         room: PiecesMut<'_>,
+///         _: u64,
+///     ) -> Option<Outcome> {
+///         let byte_count = room.byte_count();
+///         room.into_iter_mut().flatten().for_each(|byte| *byte = b'x');
+///         self.later(id, byte_count)
+///     }
+///     fn sync(&mut self, id: RequestId, _: FileSlot, _: SyncKind) -> Option<Outcome> {
+///         self.later(id, 0)
+///     }
+///     fn alter(&mut self, id: RequestId, _: FileSlot, _: Alteration) -> Option<Outcome> {
+///         self.later(id, 0)
+///     }
+/// }
+///
+/// /// Turns the wheel until everything is delivered, and gives the last result.
+/// fn drive(engine: &mut Engine<Tables>, device: &mut Device) -> i32 {
+///     let (now_ns, mut last) = (0, 0);
+///     while engine.pending_count() > 0 {
+///         if engine.is_group_due() || engine.has_ready() {
+///             engine.start(now_ns, device);
+///         }
+///         for (id, outcome) in std::mem::take(&mut device.0) {
+///             engine.complete(id, outcome);
+///         }
+///         if engine.has_urgent() {
+///             engine.proceed(now_ns, device);
+///         }
+///         let mut memory = [IoCompletion::default(); 8];
+///         let mut sink = SliceSink::new(&mut memory);
+///         if engine.deliverable() > 0 {
+///             engine.deliver(&mut sink);
+///         }
+///         last = sink.filled().last().map_or(last, |completion| completion.result);
+///     }
+///     assert_eq!(engine.in_flight(), 0);
+///     last
+/// }
+///
+/// let mut engine = Engine::<Tables>::new(&LIMITS, Parts::inline(memory))?;
+/// let mut device = Device(Vec::new());
+/// let (log, slot) = engine.register_behind(Registration::file(0), &[])?;
+/// assert_eq!((engine.file_slot(log)?, engine.file_slots().count()), (slot, 1));
+/// assert_eq!(engine.alignment(log)?, 1);
+///
+/// // Writes, gathered and claimed ones too, and a sync behind them.
+/// engine.can_accept(log, engine.max_write())?;
+/// engine.submit_write(log, b"head", 0)?;
+/// engine.submit_writev(log, &[b"ta", b"il"], 4)?;
+/// engine.submit_appendv(log, &[b"len", b"data"])?;
+/// assert!(engine.max_claim() <= engine.limits().block_bytes as usize);
+/// let mut claim = Claim::append(&mut engine, log, 4)?;
+/// claim.copy_in(0, b"more");
+/// claim.submit()?;
+/// Claim::write(&mut engine, log, 4, 4)?.submit()?;
+/// engine.submit_fsync(log)?;
+/// assert_eq!((engine.tail(log)?, engine.durable_tail(log)?), (19, 0));
+/// assert_eq!(drive(&mut engine, &mut device), 0);
+/// assert_eq!(engine.durable_tail(log)?, 19);
+/// assert_eq!(engine.status(log, 0)?, FileStatus::default(), "nothing failed, nothing pends");
+/// assert_eq!(engine.resume_append(log)?, 19, "so there is nothing to resume");
+///
+/// // A read keeps its bytes until it is released.
+/// let token = engine.submit_read(log, 4, 0)?;
+/// assert_eq!(drive(&mut engine, &mut device), 4);
+/// assert_eq!(engine.read_bytes(token, 0)?, b"xxxx");
+/// engine.release_read(token)?;
+///
+/// // Alterations, one after the other.
+/// engine.submit_allocate(log, 0, 4_096)?;
+/// drive(&mut engine, &mut device);
+/// engine.submit_punch(log, 0, 8)?;
+/// drive(&mut engine, &mut device);
+/// engine.submit_truncate(log, 8)?;
+/// drive(&mut engine, &mut device);
+/// assert_eq!((engine.tail(log)?, engine.stats().submitted), (8, 10));
+///
+/// // Closing in two steps, with I/O on its way; `submit_close` is the same with a token.
+/// engine.submit_append(log, b"last")?;
+/// assert!(engine.room(log)? > 0);
+/// let slot = engine.begin_close(log)?;
+/// assert!(!engine.is_idle(slot) && !engine.was_closed(slot));
+/// drive(&mut engine, &mut device);
+/// assert_eq!(engine.next_idle_closing(), Some(slot));
+/// assert_eq!(engine.finish_close(slot), None, "nothing is to be cut off");
+/// let (log, _) = engine.register(Registration::file(0))?;
+/// engine.submit_close(log)?;
+/// # engine.start(0, &mut device);
+///
+/// // The end: nothing is taken any more, and what is unfinished ends with ETIMEDOUT.
+/// engine.close_admission();
+/// engine.abandon();
+/// assert!(engine.is_closed());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]

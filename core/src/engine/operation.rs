@@ -71,6 +71,11 @@ pub(crate) const HAS_BYTES: u8 = 128;
 pub(crate) const NOTABLE: u8 = ANNOUNCES_FAILURE | ANNOUNCES_APPEND_FAILURE | ORPHAN | HAS_BYTES;
 
 /// The record of one operation. Opaque; storage is filled with [`Operation::EMPTY`].
+///
+/// ```
+/// let operations = [ringzero_core::Operation::EMPTY; 4];
+/// assert_eq!(operations.len(), 4);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
     pub(crate) token: u64,

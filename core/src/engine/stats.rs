@@ -5,6 +5,13 @@ use core::time::Duration;
 use crate::Errno;
 
 /// Plain counters since construction.
+///
+/// ```
+/// use ringzero_core::Stats;
+///
+/// let stats = Stats { submitted: 900, write_requests: 8, sync_requests: 2, ..Stats::default() };
+/// assert_eq!(stats.submitted / stats.kernel_requests(), 90, "operations for each request");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Submissions accepted.
@@ -54,6 +61,16 @@ impl Stats {
 }
 
 /// How one file is doing.
+///
+/// ```
+/// use core::time::Duration;
+/// use ringzero_core::FileStatus;
+///
+/// fn hangs(status: &FileStatus) -> bool {
+///     status.oldest_in_flight.is_some_and(|age| age > Duration::from_secs(5))
+/// }
+/// assert!(!hangs(&FileStatus::default()), "nothing is in flight");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileStatus {
     /// Operations accepted and not yet delivered.

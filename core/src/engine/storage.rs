@@ -6,6 +6,22 @@ use super::{file::OpenFile, operation::Operation};
 use crate::{Limits, LimitsError, Slots, StableMemory, StaticMemory, table::buffer_ring::Block};
 
 /// Which memory each table of an engine is in.
+///
+/// ```
+/// use ringzero_core::{Block, OpenFile, Operation, StaticMemory, Storage};
+///
+/// /// The many tables on the heap, those of a single file inline.
+/// struct OneFile;
+///
+/// impl Storage for OneFile {
+///     type Operations = &'static mut [Operation];
+///     type Files = [OpenFile; 1];
+///     type Blocks = &'static mut [Block];
+///     type Ranges = &'static mut [u32];
+///     type Queue = [u16; 1];
+///     type Memory = StaticMemory;
+/// }
+/// ```
 pub trait Storage {
     /// [`Limits::operation_count`] records.
     type Operations: Slots<Operation>;
@@ -22,6 +38,23 @@ pub trait Storage {
 }
 
 /// The memory of an engine, handed over when it is built.
+///
+/// ```
+/// use ringzero_core::{Block, Borrowed, Engine, Limits, OpenFile, Operation, Parts, StaticMemory};
+///
+/// let limits = Limits { files: 1, operations_common: 0, blocks_common: 0, ..Limits::default() };
+/// let parts: Parts<Borrowed<'_>> = Parts {
+///     operations: &mut [Operation::EMPTY; 64],
+///     files: &mut [OpenFile::EMPTY; 1],
+///     blocks: &mut [Block::EMPTY; 2],
+///     ranges: &mut [0; 256],
+///     ready: &mut [0; 1],
+///     urgent: &mut [0; 1],
+///     memory: StaticMemory::new(&mut []), // everything is executed inline
+/// };
+/// assert_eq!(Engine::new(&limits, parts)?.pending_count(), 0);
+/// # Ok::<(), ringzero_core::LimitsError>(())
+/// ```
 #[derive(Debug)]
 pub struct Parts<S: Storage> {
     /// One record per operation.
@@ -59,6 +92,27 @@ impl<S: Storage> Parts<S> {
 ///
 /// The parameters are [`Limits::files`], [`Limits::queue_count`], [`Limits::operation_count`],
 /// [`Limits::range_count`] and [`Limits::block_count`]; a mismatch is refused by `Engine::new`.
+///
+/// ```
+/// use ringzero_core::{Engine, Inline, Limits, Parts};
+///
+/// const LIMITS: Limits = Limits {
+///     files: 1,
+///     operations_per_file: 8,
+///     operations_common: 0,
+///     blocks_per_file: 2,
+///     blocks_common: 0,
+///     block_bytes: 512,
+/// };
+/// type Tables = Inline<
+///     { LIMITS.files as usize },
+///     { LIMITS.queue_count() as usize },
+///     { LIMITS.operation_count() as usize },
+///     { LIMITS.range_count() as usize },
+///     { LIMITS.block_count() as usize },
+/// >;
+/// assert!(Engine::<Tables>::new(&LIMITS, Parts::inline(&mut [])).is_ok());
+/// ```
 #[derive(Debug)]
 pub struct Inline<
     const FILES: usize,
@@ -107,6 +161,22 @@ impl<
 }
 
 /// Slices handed in by the caller.
+///
+/// ```
+/// use ringzero_core::{Borrowed, Engine, Limits, LimitsError, Parts, StaticMemory};
+///
+/// let parts: Parts<Borrowed<'_>> = Parts {
+///     operations: &mut [],
+///     files: &mut [],
+///     blocks: &mut [],
+///     ranges: &mut [],
+///     ready: &mut [],
+///     urgent: &mut [],
+///     memory: StaticMemory::new(&mut []),
+/// };
+/// let refused = Engine::new(&Limits::default(), parts).err();
+/// assert_eq!(refused, Some(LimitsError::Storage), "slices of other lengths than the limits say");
+/// ```
 #[derive(Debug)]
 pub struct Borrowed<'a>(core::marker::PhantomData<&'a ()>);
 

@@ -45,6 +45,18 @@ const QUIET: u32 = 0;
 const ARMED: u32 = 1;
 
 /// One word through which a sleeping thread is woken. See the module for the protocol.
+///
+/// ```
+/// use ringzero_core::handoff::Doorbell;
+///
+/// let bell = Doorbell::new();
+/// assert!(!bell.ring(), "nobody sleeps");
+/// bell.arm(); // then look for work once more, then sleep
+/// assert!(bell.is_armed());
+/// assert!(bell.ring(), "somebody does: wake them");
+/// assert!(!bell.is_armed());
+/// bell.disarm();
+/// ```
 #[derive(Debug)]
 pub struct Doorbell {
     state: AtomicU32,

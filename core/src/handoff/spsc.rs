@@ -36,6 +36,13 @@ use super::{
 use crate::Slots;
 
 /// Memory for one value of a [`SpscQueue`].
+///
+/// ```
+/// use ringzero_core::handoff::{SpscQueue, SpscSlot};
+///
+/// let queue = SpscQueue::new([SpscSlot::<u32>::new(), SpscSlot::new()]);
+/// assert_eq!(queue.capacity(), 2);
+/// ```
 #[derive(Debug)]
 pub struct SpscSlot<T>(UnsafeCell<MaybeUninit<T>>);
 
@@ -77,6 +84,13 @@ impl Side {
 }
 
 /// A queue that has not been given to its two threads yet: `split` it.
+///
+/// ```
+/// use ringzero_core::handoff::{SpscQueue, SpscSlot};
+///
+/// let queue = SpscQueue::new([(); 5].map(|()| SpscSlot::<u32>::new()));
+/// assert_eq!(queue.capacity(), 4, "a power of two");
+/// ```
 #[derive(Debug)]
 pub struct SpscQueue<T, S> {
     /// The producer's: the position of the next value.
@@ -158,6 +172,24 @@ impl<T: Copy, S: Slots<SpscSlot<T>>> SpscQueue<T, S> {
 }
 
 /// Where a queue may be while two threads use it: `&'static`, or (feature `alloc`) an `Arc`.
+///
+/// ```
+/// use ringzero_core::handoff::{Producer, SharedQueue, SpscQueue, SpscSlot};
+///
+/// /// For a queue of `u32` wherever it is.
+/// fn push_all<Q: SharedQueue<Value = u32>>(to: &mut Producer<Q>, values: &[u32]) -> usize {
+///     values.iter().take_while(|value| to.push(**value).is_ok()).count()
+/// }
+/// /// How many values fit into the queue behind `place`.
+/// fn capacity_of<Q: SharedQueue>(place: &Q) -> u32 {
+///     place.queue().capacity()
+/// }
+///
+/// let queue = SpscQueue::new([SpscSlot::new(), SpscSlot::new()]);
+/// let (mut producer, _consumer) = Box::leak(Box::new(queue)).split();
+/// assert_eq!(push_all(&mut producer, &[1, 2, 3]), 2);
+/// # let _ = capacity_of::<&'static SpscQueue<u32, [SpscSlot<u32>; 2]>>;
+/// ```
 pub trait SharedQueue: sealed::Sealed {
     /// What is handed over.
     type Value: Copy;
@@ -207,6 +239,17 @@ pub(crate) fn ends<Q: SharedQueue>(home: Q::Home) -> (Producer<Q>, Consumer<Q>) 
 }
 
 /// The end that pushes. Dropping it closes the queue; what is queued can still be popped.
+///
+/// ```
+/// use ringzero_core::handoff::{SpscQueue, SpscSlot};
+///
+/// let queue = SpscQueue::new([SpscSlot::<u32>::new(), SpscSlot::new()]);
+/// let (mut producer, consumer) = Box::leak(Box::new(queue)).split();
+/// assert_eq!((producer.room(), producer.capacity()), (2, 2));
+/// assert_eq!([1, 2, 3].map(|value| producer.push(value)), [Ok(()), Ok(()), Err(3)]);
+/// drop(consumer);
+/// assert!(producer.is_closed(), "nobody will pop them");
+/// ```
 #[derive(Debug)]
 pub struct Producer<Q: SharedQueue> {
     queue: Q,
@@ -274,6 +317,20 @@ impl<Q: SharedQueue> Drop for Producer<Q> {
 }
 
 /// The end that pops. Dropping it closes the queue; the producer may still push, to nobody.
+///
+/// ```
+/// use ringzero_core::handoff::{SpscQueue, SpscSlot};
+///
+/// let queue = SpscQueue::new([SpscSlot::<u32>::new(), SpscSlot::new()]);
+/// let (mut producer, mut consumer) = Box::leak(Box::new(queue)).split();
+/// assert!(consumer.is_empty());
+/// producer.push(1).expect("room");
+/// assert_eq!((consumer.count(), consumer.capacity()), (1, 2));
+/// drop(producer);
+/// assert!(!consumer.is_closed(), "there is one to pop");
+/// assert_eq!(consumer.pop(), Some(1));
+/// assert!(consumer.is_closed());
+/// ```
 #[derive(Debug)]
 pub struct Consumer<Q: SharedQueue> {
     queue: Q,

@@ -34,6 +34,11 @@ use crate::{Piece, Slots, StableMemory};
 use chain::Chain;
 
 /// The record of one block. Opaque; storage is filled with [`Block::EMPTY`].
+///
+/// ```
+/// let blocks = [ringzero_core::Block::EMPTY; 4];
+/// assert_eq!(blocks.len(), 4);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     links: Links,
