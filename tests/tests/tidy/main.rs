@@ -2,6 +2,7 @@
 //! that a rule which finds nothing is known to look.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "test code")]
 
+mod examples;
 mod floors;
 mod rules;
 mod source;
@@ -147,5 +148,39 @@ fn the_no_panic_proof_calls_every_function_of_the_engine_and_the_handoff() {
     accepts(rule, "core/src/engine/a.rs", others);
     let proof = ("proofs/src/exercise.rs", "engine.hot();");
     assert_eq!(rule(&Tree::of(&[("core/src/engine/a.rs", engine), proof])), [""; 0]);
+    keeps(rule);
+}
+
+#[test]
+fn every_public_item_has_an_example() {
+    let rule = examples::offences;
+    let exported = |text: &str| {
+        let root = ("core/src/lib.rs", "pub use a::{A, b::f};");
+        rule(&Tree::of(&[root, ("core/src/a.rs", text)])).len()
+    };
+    let block = |body: &str| format!("/// It.\n/// ```\n/// {body}\n/// ```\n");
+    assert_eq!(exported("/// It.\npub struct A;\n"), 1);
+    assert_eq!(exported("/// It.\npub trait A {\n}\n/// It.\npub const fn f() {}\n"), 2);
+    assert_eq!(exported("/// It.\npub struct C;\npub(crate) fn f() {}\n"), 0, "not exported");
+    assert_eq!(exported(&(block("A") + "#[derive(Debug)]\npub struct A;\n")), 0);
+    assert_eq!(exported(&(block("A") + "const C: u8 = 1;\npub struct A;\n")), 1, "of another");
+    assert_eq!(exported("/// ```text\n/// A\n/// ```\npub struct A;\n"), 1, "no code");
+    assert_eq!(exported("/// ```compile_fail\n/// A\n/// ```\npub struct A;\n"), 1);
+    assert_eq!(exported(&(block("# A") + "pub struct A;\n")), 1, "not shown");
+
+    let method = "impl<T: B<u8>> A<T> {\n    /// It.\n    pub const fn g(&self) {}\n}\n";
+    assert_eq!(exported(&(block("A") + "pub struct A;\n" + method)), 1);
+    assert_eq!(exported(&(block("a.go()") + "pub struct A;\n" + method)), 1, "another name");
+    assert_eq!(exported(&(block("a.g()") + "pub struct A;\n" + method)), 0);
+    assert_eq!(exported(&(block("a.g()") + "pub struct C;\n" + method)), 1, "another type's");
+    assert_eq!(exported(&(block("A") + "pub struct A;\nimpl B for A {\n    fn g() {}\n}\n")), 0);
+
+    let behind = method.replace("> {", ">\nwhere\n    T: C,\n{\n    fn own() {}\n");
+    assert_eq!(exported(&(block("A") + "pub struct A;\n" + &behind)), 1, "not the first");
+
+    let of_trait = "pub trait A {\n    fn g(&self);\n}\n";
+    assert_eq!(exported(&(block("A") + of_trait)), 1);
+    assert_eq!(exported(&(block("fn g(&self) {}") + of_trait)), 0, "implemented");
+    assert_eq!(exported(&(block("A") + &of_trait.replace("trait", "unsafe trait"))), 1);
     keeps(rule);
 }
