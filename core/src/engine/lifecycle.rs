@@ -13,9 +13,13 @@ use super::{
     admission::MAX_OFFSET,
     file::{AppendGate, Gate, OpenFile},
     operation::{HAS_BYTES, Kind, ORPHAN, Stage},
+    order,
     storage::Storage,
 };
-use crate::{Errno, FileSlot, IoFd, StorageIoError, table::records::NIL};
+use crate::{
+    Errno, FileSlot, IoFd, StorageIoError,
+    table::{range_index::Chained, records::NIL},
+};
 
 /// How a file is registered.
 ///
@@ -234,6 +238,13 @@ impl<S: Storage> Engine<S> {
         for slot in 0..self.files.records.count() {
             for kind in [Kind::Append, Kind::Write, Kind::Sync, Kind::Read] {
                 while let Some(index) = self.pop_unfinished(slot, kind) {
+                    if kind == Kind::Write {
+                        // The index goes on to find the reads that are kept.
+                        let link = self.operations.records.at(index).link();
+                        let file = self.files.records.at_mut(slot);
+                        let records = &mut self.operations.records;
+                        order::leave(records, &mut self.ranges, file, (index, link));
+                    }
                     let operation = self.operations.records.at_mut(index);
                     operation.stage = Stage::Done;
                     operation.run = 0;

@@ -302,7 +302,7 @@ impl<S: Storage> Engine<S> {
         }
         match judge(outcome, read.attempts) {
             Verdict::Progress(byte_count) => {
-                read.done += byte_count;
+                read.done = read.done.saturating_add(byte_count);
                 read.attempts = 0;
                 let is_all = read.done >= lead + read.result as u32;
                 if is_all || byte_count & mask != 0 {
