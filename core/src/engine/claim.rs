@@ -227,13 +227,11 @@ impl<'a> Claim<'a> {
     /// bytes: fewer than all where the claim ends before.
     pub fn copy_in(&mut self, position: usize, data: &[u8]) -> usize {
         let [front, back] = self.parts();
-        let mut copied = 0;
-        let room = front.iter_mut().chain(back).skip(position);
-        for (to, from) in room.zip(data) {
-            *to = *from;
-            copied += 1;
-        }
-        copied
+        let behind = position.saturating_sub(front.len());
+        let front = front.get_mut(position..).unwrap_or_default();
+        let copied = copy_front(front, data);
+        let rest = data.get(copied..).unwrap_or_default();
+        copied + copy_front(back.get_mut(behind..).unwrap_or_default(), rest)
     }
 
     /// Submits what it was filled with, and returns the token. From here on it is as if the bytes
@@ -257,6 +255,12 @@ impl<'a> Claim<'a> {
         host.submitted(fd, token, offset, bytes);
         Ok(token)
     }
+}
+
+/// Copies as many bytes as there are on both sides, and says how many.
+fn copy_front(to: &mut [u8], from: &[u8]) -> usize {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    to.len().min(from.len())
 }
 
 impl fmt::Debug for Claim<'_> {

@@ -11,7 +11,10 @@
 //! belongs to the block before, beyond the block, at is 0; address: block ignored; is_inside: one
 //! byte too many, a full block is not one; is_in_one_block: a full block is not one; place_at: seam
 //! belongs to the next block; whole: any place; reserve: forget fill, forget references;
-//! copy_over: returns where it began, link not followed, second block not from its start.
+//! copy_over: returns where it began, link not followed, second block not from its start; room_for
+//! and room_in_stream (what a claim is shown): the idle block not first, not second, fresh blocks
+//! in another order, what the chain holds forgotten, an idle stream's block forgotten, another
+//! free block.
 //!
 //! Stayed green, because nothing can tell: `take` without the reset of the record (a free block has
 //! no references and its link is not followed), and `reserve_over` without `close` (after
@@ -44,6 +47,26 @@ impl<const N: usize> BufferRing<[Block; N], TestMemory> {
         chain: &mut Chain,
         data: &[u8],
     ) -> Option<Place> {
+        let foreseen = self.room_for(packing, chain, data.len());
+        let place = self.place_in_steps(packing, chain, data);
+        if data.len() <= self.block_bytes as usize {
+            let taken = place.and_then(|place| self.whole(place, data.len() as u32));
+            assert_eq!(
+                foreseen.map(|it| it.base),
+                taken.map(|it| it.base),
+                "what a claim is shown"
+            );
+            assert!(foreseen.is_none_or(|it| it.byte_count == data.len()));
+        }
+        place
+    }
+
+    fn place_in_steps(
+        &mut self,
+        packing: &mut Packing,
+        chain: &mut Chain,
+        data: &[u8],
+    ) -> Option<Place> {
         if data[0].is_multiple_of(2) {
             return self.place(packing, chain, data);
         }
@@ -58,6 +81,32 @@ impl<const N: usize> BufferRing<[Block; N], TestMemory> {
 
     /// The same with appends.
     fn extend_somehow(
+        &mut self,
+        chain: &mut Chain,
+        packing: &mut Packing,
+        data: &[u8],
+        offset: u64,
+    ) -> Option<()> {
+        // Of an idle stream the first bytes may be what the file has before its tail.
+        let lead = if chain.is_empty() { data.len() / 2 } else { 0 };
+        let len = data.len() - lead;
+        if len > self.block_bytes as usize {
+            return self.extend_in_steps(chain, packing, data, offset);
+        }
+        let foreseen = self.room_in_stream(chain, packing, (lead as u32, len));
+        let extended = self.extend_in_steps(chain, packing, data, offset);
+        assert_eq!(foreseen.is_some(), extended.is_some(), "a claim is given what is accepted");
+        let mut position = offset + lead as u64;
+        for part in foreseen.into_iter().flatten().filter(|part| part.byte_count > 0) {
+            let taken = self.piece_of(chain, position, part.byte_count as u32).expect("taken");
+            assert_eq!((taken.base, taken.byte_count), (part.base, part.byte_count));
+            position += part.byte_count as u64;
+        }
+        assert!(foreseen.is_none() || position == offset + data.len() as u64);
+        extended
+    }
+
+    fn extend_in_steps(
         &mut self,
         chain: &mut Chain,
         packing: &mut Packing,
