@@ -13,6 +13,9 @@ use crate::{
     traffic::{State, is_retried},
 };
 
+/// No file grows beyond this.
+pub const LARGEST_FILE_BYTES: u64 = 64 << 20;
+
 /// What kind of file a [`ScriptedFile`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Node {
@@ -118,6 +121,28 @@ pub struct Doubt {
 }
 
 impl FileState {
+    /// Alters it.
+    pub(crate) fn alter(&mut self, what: Alteration) -> Outcome {
+        let bytes = &mut self.bytes;
+        match what {
+            Alteration::Truncate { len } if len > LARGEST_FILE_BYTES => return Err(Errno::FBIG),
+            Alteration::Truncate { len } => bytes.resize(len as usize, 0),
+            Alteration::Punch { offset, len } => {
+                let (begin, size) = ((offset as usize).min(bytes.len()), bytes.len());
+                bytes[begin..(begin + len as usize).min(size)].fill(0);
+            }
+            Alteration::Allocate { .. } | Alteration::Close => {}
+        }
+        Ok(0)
+    }
+
+    /// At most `len` bytes from `offset` on: as many as there are.
+    pub(crate) fn bytes_from(&self, offset: u64, len: u64) -> &[u8] {
+        let begin = self.bytes.len().min(offset as usize);
+        let end = self.bytes.len().min((offset + len) as usize);
+        &self.bytes[begin..end]
+    }
+
     /// How often the write that begins at `offset` was sent back since the last registration.
     pub(crate) fn retried_at(&self, offset: u64) -> usize {
         let is_one = |it: &&Injected| it.offset == Some(offset) && is_retried(it.errno);

@@ -22,12 +22,9 @@ use ringzero_core::{Alteration, Errno, Outcome, Piece, WriteKind};
 
 use crate::{
     choices::Choices,
-    disk::{Ask, Doubt, Event, FileState, Injected},
+    disk::{Ask, Doubt, Event, FileState, Injected, LARGEST_FILE_BYTES},
     script::{Action, Order, Rough, Rule},
 };
-
-/// No file grows beyond this.
-pub const LARGEST_FILE_BYTES: u64 = 64 << 20;
 
 /// Times that a write is sent back by chance: fewer than the engine bears.
 const MOST_RETRIES: usize = 12;
@@ -221,7 +218,7 @@ impl State {
             }
             Ask::Alter(what) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
-                _ => self.alter(inode, what),
+                _ => self.files[inode].alter(what),
             },
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
@@ -279,20 +276,6 @@ impl State {
         if let Some(hit) = hit {
             self.violation(format!("{ask:?} beside {hit:?}"));
         }
-    }
-
-    fn alter(&mut self, inode: usize, what: Alteration) -> Outcome {
-        let bytes = &mut self.files[inode].bytes;
-        match what {
-            Alteration::Truncate { len } if len > LARGEST_FILE_BYTES => return Err(Errno::FBIG),
-            Alteration::Truncate { len } => bytes.resize(len as usize, 0),
-            Alteration::Punch { offset, len } => {
-                let (begin, size) = ((offset as usize).min(bytes.len()), bytes.len());
-                bytes[begin..(begin + len as usize).min(size)].fill(0);
-            }
-            Alteration::Allocate { .. } | Alteration::Close => {}
-        }
-        Ok(0)
     }
 
     /// What the end of a write says about what is durable, and about an answer that was in doubt.
@@ -389,9 +372,8 @@ impl State {
         if file.alignment > 1 && want == 1 {
             return Err(Errno::INTR);
         }
-        let begin = file.bytes.len().min(offset as usize);
-        let end = file.bytes.len().min((offset + want) as usize);
-        let mut bytes = file.bytes[begin..end].iter();
+        let read = file.bytes_from(offset, want);
+        let mut bytes = read.iter();
         for piece in room {
             // SAFETY: the request is not answered yet, so the room is nobody else's; see the
             // header.
@@ -401,7 +383,7 @@ impl State {
                 *to = *from;
             }
         }
-        Ok((end - begin) as u32)
+        Ok(read.len() as u32)
     }
 }
 

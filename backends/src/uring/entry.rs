@@ -80,27 +80,9 @@ pub(super) fn write(
     offset: u64,
     id: RequestId,
 ) -> Entry {
-    let (opcode, address, count, buffer) = match source {
-        Source::Piece(piece) => (Write::CODE, piece.base as u64, byte_count, 0),
-        Source::Registered(piece, buffer) => {
-            (WriteFixed::CODE, piece.base as u64, byte_count, buffer)
-        }
-        Source::Array(pieces) => (Writev::CODE, pieces.as_ptr() as u64, pieces.len() as u32, 0),
-    };
-    let Target { number, flags, rw_flags, .. } = target;
-    Sqe {
-        opcode,
-        flags: flags.bits(),
-        fd: number,
-        offset,
-        address,
-        count,
-        operation_flags: rw_flags as u32,
-        user_data: id.to_u64(),
-        buffer,
-        ..Sqe::default()
-    }
-    .build()
+    let operation_flags = target.rw_flags as u32;
+    let codes = [Write::CODE, WriteFixed::CODE, Writev::CODE];
+    Sqe { operation_flags, ..transfer(codes, target, source, (byte_count, offset), id) }.build()
 }
 
 /// Reads `byte_count` bytes from `offset` on into `room`.
@@ -112,18 +94,31 @@ pub(super) fn read(
     offset: u64,
     id: RequestId,
 ) -> Entry {
-    let (opcode, address, count, buffer) = match room {
-        Source::Piece(piece) => (Read::CODE, piece.base as u64, byte_count, 0),
+    let codes = [Read::CODE, ReadFixed::CODE, Readv::CODE];
+    transfer(codes, target, room, (byte_count, offset), id).build()
+}
+
+/// What writes and reads have in common. The codes are those for a piece by address, for one in a
+/// registered buffer, and for an array.
+#[inline]
+fn transfer(
+    [piece_code, registered_code, array_code]: [u8; 3],
+    target: Target,
+    data: Source<'_>,
+    (byte_count, offset): (u32, u64),
+    id: RequestId,
+) -> Sqe {
+    let (opcode, address, count, buffer) = match data {
+        Source::Piece(piece) => (piece_code, piece.base as u64, byte_count, 0),
         Source::Registered(piece, buffer) => {
-            (ReadFixed::CODE, piece.base as u64, byte_count, buffer)
+            (registered_code, piece.base as u64, byte_count, buffer)
         }
-        Source::Array(pieces) => (Readv::CODE, pieces.as_ptr() as u64, pieces.len() as u32, 0),
+        Source::Array(pieces) => (array_code, pieces.as_ptr() as u64, pieces.len() as u32, 0),
     };
-    let Target { number, flags, .. } = target;
     Sqe {
         opcode,
-        flags: flags.bits(),
-        fd: number,
+        flags: target.flags.bits(),
+        fd: target.number,
         offset,
         address,
         count,
@@ -131,7 +126,6 @@ pub(super) fn read(
         buffer,
         ..Sqe::default()
     }
-    .build()
 }
 
 /// Syncs the data, or everything.

@@ -9,9 +9,9 @@
 //! so none lies in two buffers; a piece that did would go out by address.
 //!
 //! # Safety
-//! Registering buffers hands their addresses to the kernel. They are pinned for reading until the
-//! ring is closed, and the pages are the kernel's own reference by then: unmapping them early would
-//! lose what is written, not corrupt memory.
+//! Registering buffers hands their addresses to the kernel. Their pages are pinned until the ring
+//! is closed, and the kernel has references of its own to them: unmapping them early would lose
+//! what is written or read, not corrupt memory that somebody else has by then.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, RawFd};

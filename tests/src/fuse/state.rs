@@ -12,20 +12,17 @@ use std::{
 };
 
 use fuser::{ReplyAttr, ReplyData, ReplyEmpty, ReplyWrite};
-use ringzero_core::{Alteration, Errno, Outcome};
+use ringzero_core::{Errno, Outcome};
 
 use super::{
     attributes::{TTL, attributes_of_file},
     log::Event,
 };
 use crate::{
-    disk::{Ask, FileState, Injected, Node},
+    disk::{Ask, FileState, Injected, LARGEST_FILE_BYTES, Node},
     random::Random,
     script::{Action, Of, Rough, Rule},
 };
-
-/// No file grows beyond this.
-const LARGEST_FILE_BYTES: u64 = 64 << 20;
 
 /// Whom an answer goes to.
 #[derive(Debug)]
@@ -183,7 +180,7 @@ impl State {
             }
             Ask::Alter(what) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
-                _ => self.alter(inode, what),
+                _ => self.files[inode].alter(what),
             },
             Ask::Sync(_) => match action {
                 Action::Fail(errno) | Action::Torn(_, errno) => Err(errno),
@@ -257,24 +254,7 @@ impl State {
             Action::Complete | Action::Hang => len,
             Action::Short(count) => count.clamp(1, len),
         };
-        let bytes = &self.files[inode].bytes;
-        let begin = bytes.len().min(offset as usize);
-        let end = bytes.len().min((offset + most) as usize);
-        Ok(bytes[begin..end].to_vec())
-    }
-
-    fn alter(&mut self, inode: usize, what: Alteration) -> Outcome {
-        let bytes = &mut self.files[inode].bytes;
-        match what {
-            Alteration::Truncate { len } if len > LARGEST_FILE_BYTES => return Err(Errno::FBIG),
-            Alteration::Truncate { len } => bytes.resize(len as usize, 0),
-            Alteration::Punch { offset, len } => {
-                let (begin, size) = ((offset as usize).min(bytes.len()), bytes.len());
-                bytes[begin..(begin + len as usize).min(size)].fill(0);
-            }
-            Alteration::Allocate { .. } | Alteration::Close => {}
-        }
-        Ok(0)
+        Ok(self.files[inode].bytes_from(offset, most).to_vec())
     }
 
     fn write(&mut self, inode: usize, offset: u64, data: &[u8], action: Action) -> Outcome {
