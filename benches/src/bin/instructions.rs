@@ -79,7 +79,7 @@ const CASES: [Case; 14] = [
     steady("sync-append", "sync backend, 128 B append", 180.0),
     steady("uring-write", "io_uring, 64 B write, strided", 380.0),
     steady("uring-write-adjacent", "io_uring, 64 B write, adjacent", 285.0),
-    steady("uring-write-random", "io_uring, 64 B write, random", 460.0),
+    steady("uring-write-random", "io_uring, 64 B write, random", 450.0),
     steady("uring-bound-write", "io_uring thread-bound, 64 B strided", 390.0),
     steady("uring-append", "io_uring, 128 B packed append", 210.0),
     steady("uring-datasync", "io_uring, datasync", f64::INFINITY),
