@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use ringzero_core::{Errno, IoFd, StorageIo, StorageIoError, StorageIoExt};
+use ringzero_core::{Errno, IoFd, Limits, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
-    fixture::{Fixture, Place, Scripted, Setup},
+    fixture::{Fixture, Place, SMALL, Scripted, Setup},
     fusing::{commit, results, synced},
     random::bytes,
     script::{Action, Of, Rule},
@@ -179,4 +179,35 @@ fn a_shutdown_gives_up_a_durable_write_that_hangs_and_its_late_answer_matches_no
     s.fixture.disk.release(Action::Complete);
     s.poll();
     assert_eq!(s.io.stats().stale_answers, 1);
+}
+
+/// What a shutdown cuts off is not in the way of what was read before: both are found by one index.
+/// (Mutation: what is cut off stays in the index. Red, by a panic.)
+#[test]
+fn kept_reads_outlive_a_shutdown_that_cuts_writes_off() {
+    let limits = Limits {
+        files: 1,
+        operations_per_file: 200,
+        operations_common: 0,
+        blocks_per_file: 64,
+        ..SMALL
+    };
+    let mut s = Session::<Scripted<false>>::at(Place::Memory, &Setup::with(limits)).unwrap();
+    let content = bytes(6, 0, 4_000);
+    let fd = s.open("file", &content);
+    let disk = s.fixture.disk.clone();
+    let kept: Vec<_> = (0..60).map(|at| s.read(fd, 8, at * 8).unwrap()).collect();
+    s.drain();
+    disk.script(Rule::times("file", Of::Writes, Action::Hang, 1_000));
+    // In no order, so that they are indexed.
+    for at in 0..120_u64 {
+        s.write(fd, &[1; 8], at * 37 % 120 * 24).unwrap();
+    }
+    s.io.flush().unwrap();
+    let cut_off = s.io.shutdown(Duration::ZERO);
+    assert_eq!(cut_off, Err(StorageIoError::Io(Errno::TIMEDOUT)), "control: some hung");
+    s.poll();
+    for (at, token) in kept.into_iter().enumerate() {
+        assert!(s.bytes_of(token) == content[at * 8..][..8], "read {at}");
+    }
 }

@@ -8,12 +8,11 @@
 //! | what is shown is cut to what was asked for | the same |
 //! | reading nothing is the end | `a_segment_ends_..`, all modes |
 //! | part of an aligned block is the end | the same, where nothing says more |
-//! | what a shutdown cuts off leaves the index | `kept_reads_outlive_..`, by a panic |
 //! | a read of a gap waits for the write behind it | `a_gap_..`, modes that delay |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
-use ringzero_core::{Errno, Limits, StorageIo, StorageIoError, StorageIoExt};
+use ringzero_core::{Errno, Limits, StorageIoExt};
 use ringzero_tests::{
     conformance,
     fixture::{Fixture, Place, SMALL, Scripted, Setup},
@@ -103,34 +102,4 @@ fn a_read_behind_an_append_that_fails_ends_where_the_file_does() {
 
 fn scripted() -> Session<Scripted<false>> {
     Session::at(Place::Memory, &Setup::default()).expect("runs everywhere")
-}
-
-/// What a shutdown cuts off is not in the way of what was read before: both are found by one index.
-#[test]
-fn kept_reads_outlive_a_shutdown_that_cuts_writes_off() {
-    let limits = Limits {
-        files: 1,
-        operations_per_file: 200,
-        operations_common: 0,
-        blocks_per_file: 64,
-        ..SMALL
-    };
-    let mut s = Session::<Scripted<false>>::at(Place::Memory, &Setup::with(limits)).unwrap();
-    let content = bytes(6, 0, 4_000);
-    let fd = s.open("file", &content);
-    let disk = s.fixture.disk.clone();
-    let kept: Vec<_> = (0..60).map(|at| s.read(fd, 8, at * 8).unwrap()).collect();
-    s.drain();
-    disk.script(Rule::times("file", Of::Writes, Action::Hang, 1_000));
-    // In no order, so that they are indexed.
-    for at in 0..120_u64 {
-        s.write(fd, &[1; 8], at * 37 % 120 * 24).unwrap();
-    }
-    s.io.flush().unwrap();
-    let cut_off = s.io.shutdown(std::time::Duration::ZERO);
-    assert_eq!(cut_off, Err(StorageIoError::Io(Errno::TIMEDOUT)), "control: some hung");
-    s.poll();
-    for (at, token) in kept.into_iter().enumerate() {
-        assert!(s.bytes_of(token) == content[at * 8..][..8], "read {at}");
-    }
 }
