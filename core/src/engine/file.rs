@@ -14,7 +14,7 @@
 //!   unless the tail was put back by a failed append.
 
 use crate::{
-    Errno,
+    Errno, Piece,
     table::{
         buffer_ring::{Packing, chain::Chain},
         fd_table::{Entry, Serials},
@@ -215,6 +215,12 @@ impl OpenFile {
     #[inline]
     pub(crate) const fn beyond_floor(&self, position: u64) -> u32 {
         position as u32 & self.mask
+    }
+
+    /// Whether a request is what this file's alignment asks for.
+    pub(crate) fn is_aligned(&self, pieces: &[Piece], offset: u64) -> bool {
+        let bits = pieces.iter().map(|piece| piece.base.addr() | piece.byte_count);
+        bits.fold(offset as usize, |all, bits| all | bits) & self.mask as usize == 0
     }
 
     /// Whether appends were stopped: what is not with the executor will not be.

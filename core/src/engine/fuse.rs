@@ -48,23 +48,11 @@ use super::{
     Engine,
     executor::{Executor, Outcome},
     file::OpenFile,
-    lane::Lane,
+    lane::{Fusion, Lane},
     retry::{Verdict, judge},
     storage::Storage,
 };
 use crate::{Errno, FileSlot, limits::MAX_REQUEST_BYTES, table::records::NIL};
-
-/// What a request of the stream carries beside its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fusion {
-    /// Nothing: a plain write.
-    None,
-    /// Their data-sync: a durable write.
-    Fused,
-    /// It was a durable write, and this was the answer. It goes out again as a plain write, to
-    /// find out which half of it failed.
-    Doubted(Errno),
-}
 
 impl OpenFile {
     /// Whether a durable write is with the executor: then nothing else of the file is, or will be.

@@ -5,8 +5,8 @@
 //!
 //! Invariant: if the older lane is empty, so is the other.
 
-use super::{executor::Outcome, fuse::Fusion};
-use crate::{RequestId, table::piece_table::NO_VECTOR};
+use super::executor::Outcome;
+use crate::{Errno, RequestId, table::piece_table::NO_VECTOR};
 
 /// How far one of the append requests is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,18 @@ pub(crate) enum LaneStage {
     Landed(Outcome),
     /// Was with the executor; the rest goes out again at once.
     Again,
+}
+
+/// What a request of the stream carries beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fusion {
+    /// Nothing: a plain write.
+    None,
+    /// Their data-sync: a durable write.
+    Fused,
+    /// It was a durable write, and this was the answer. It goes out again as a plain write, to
+    /// find out which half of it failed.
+    Doubted(Errno),
 }
 
 /// One of the append requests in flight: a range of the stream.

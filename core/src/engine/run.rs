@@ -16,7 +16,6 @@ use super::{
     executor::{Executor, Outcome, WriteKind},
     operation::{CONTINUED, Operation, Stage},
     storage::Storage,
-    tail_block::is_aligned,
 };
 use crate::{
     FileSlot, Piece, Pieces, RequestId,
@@ -233,7 +232,7 @@ impl<S: Storage> Engine<S> {
         // request is answered.
         let pieces = unsafe { Pieces::new(raw, byte_count) };
         debug_assert!(
-            is_aligned(self.files.records.at(u32::from(file.0)), raw, offset),
+            self.files.records.at(u32::from(file.0)).is_aligned(raw, offset),
             "{raw:?} at {offset}"
         );
         executor.write(id, file, pieces, offset, kind)

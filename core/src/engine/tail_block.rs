@@ -40,7 +40,7 @@
 //! The file itself is longer than the stream by up to one byte less than the alignment, zeros,
 //! until it is closed; after a power cut a recovery finds these.
 
-use super::{Engine, content::Content, file::OpenFile, run::Gathered, storage::Storage};
+use super::{Engine, content::Content, run::Gathered, storage::Storage};
 use crate::{IoFd, Piece, StorageIoError};
 
 impl<S: Storage> Engine<S> {
@@ -97,10 +97,4 @@ impl<S: Storage> Engine<S> {
         debug_assert!(bytes.len() == byte_count as usize, "a part of the chain is missing");
         self.tail_blocks.fill(slot, bytes, file.mask + 1)
     }
-}
-
-/// Whether a request is what its file's alignment asks for.
-pub(super) fn is_aligned(file: &OpenFile, pieces: &[Piece], offset: u64) -> bool {
-    let bits = pieces.iter().map(|piece| piece.base.addr() | piece.byte_count);
-    bits.fold(offset as usize, |all, bits| all | bits) & file.mask as usize == 0
 }

@@ -15,7 +15,6 @@ use super::{
     retry::{Verdict, counted, judge},
     run::hand_over_one,
     storage::Storage,
-    tail_block::is_aligned,
 };
 use crate::{
     Errno, IoFd, StorageIoError,
@@ -192,7 +191,7 @@ impl<S: Storage> Engine<S> {
             {
                 let after = write.links.next;
                 debug_assert!(
-                    is_aligned(self.files.records.at(slot), &[piece], write.offset),
+                    self.files.records.at(slot).is_aligned(&[piece], write.offset),
                     "{piece:?} at {}",
                     write.offset
                 );

@@ -4,7 +4,10 @@
 //! crate re-exports at its root counts as the module it comes from. Modules of [`STRANGERS`] never
 //! name each other.
 
-use crate::source::{Source, Tree, is_word};
+use crate::{
+    paths::{EVERYTHING, named},
+    source::{Tree, is_word},
+};
 
 /// The modules of a crate and their floors.
 struct House {
@@ -65,9 +68,6 @@ const HOUSES: &[House] = &[
     },
 ];
 
-/// An import of everything at the root, which would name any module.
-const EVERYTHING: &str = "*";
-
 const STRANGERS: &[&str] = &["sim", "sync", "uring", "worker"];
 
 impl House {
@@ -92,7 +92,7 @@ pub(crate) fn offences(tree: &Tree) -> Vec<String> {
                 offences.push(format!("{}: module `{own}` has no floor here", source.path));
                 continue;
             };
-            for (at, name) in names(source, &modules) {
+            for (at, _, name) in named(source, &modules).filter(|(_, depth, _)| *depth == 0) {
                 let module = exports.iter().find(|(export, _)| *export == name);
                 let module = module.map_or(name.as_str(), |(_, module)| module);
                 let is_above = house.floor(module).is_some_and(|other| other > floor);
@@ -124,60 +124,4 @@ fn exports(tree: &Tree, house: &House) -> Vec<(String, String)> {
         }
     }
     exports
-}
-
-/// What a file names at the root of its crate, and where.
-fn names(source: &Source, modules: &[&str]) -> Vec<(usize, String)> {
-    // `mod.rs` is the module of its folder.
-    let depth = modules.iter().filter(|module| **module != "mod").count();
-    let mut names = Vec::new();
-    for at in source.words("crate") {
-        if let Some(rest) = source.code[at..].strip_prefix("crate::") {
-            names.extend(heads(rest).map(|head| (at, head)));
-            if rest.starts_with('*') {
-                names.push((at, EVERYTHING.to_owned()));
-            }
-        }
-    }
-    for at in source.words("super") {
-        let mut rest = &source.code[at..];
-        let mut steps = 0;
-        while let Some(further) = rest.strip_prefix("super::") {
-            rest = further;
-            steps += 1;
-        }
-        if steps >= depth && !source.code[..at].ends_with("super::") {
-            names.extend(heads(rest).map(|head| (at, head)));
-        }
-    }
-    names
-}
-
-/// The first words of a path, or of each path in braces: of `{a::b, c::{d, e}}`, `a` and `c`.
-fn heads(text: &str) -> impl Iterator<Item = String> + '_ {
-    let mut depth = 0;
-    let mut is_over = false;
-    let pieces = text.split_inclusive(['{', '}', ',', ';']).filter_map(move |piece| {
-        if is_over {
-            return None;
-        }
-        let head: String = piece.trim_start().chars().take_while(|c| is_word(*c)).collect();
-        let is_head = depth <= 1 && !head.is_empty();
-        match piece.chars().last() {
-            Some('{') => depth += 1,
-            Some('}') => depth -= 1,
-            _ => {}
-        }
-        is_over = depth <= 0;
-        is_head.then_some(head)
-    });
-    pieces.collect::<Vec<_>>().into_iter()
-}
-
-#[test]
-fn the_first_words_of_nested_imports_are_found() {
-    let found = |text: &str| heads(text).collect::<Vec<_>>();
-    assert_eq!(found("a::b(c, d);"), ["a"]);
-    assert_eq!(found("a;"), ["a"]);
-    assert_eq!(found("{ a::{b, c::{d}}, e::f, g }; h::{i}"), ["a", "e", "g"]);
 }

@@ -2,8 +2,10 @@
 //! that a rule which finds nothing is known to look.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "test code")]
 
+mod circles;
 mod examples;
 mod floors;
+mod paths;
 mod rules;
 mod source;
 
@@ -89,6 +91,21 @@ fn arrows_point_down() {
     let by_export = ("core/src/table/a.rs", "use crate::{Errno, Operation};");
     assert_eq!(rule(&Tree::of(&[root, by_export])).len(), 1, "by the name at the root");
     keeps(rule);
+}
+
+#[test]
+fn no_files_name_each_other_in_a_circle() {
+    let circles = |files: &[(&str, &str)]| circles::offences(&Tree::of(files)).len();
+    let a = ("core/src/engine/a.rs", "use super::{Engine, b::B};");
+    let b = ("core/src/engine/b.rs", "use super::c::C;");
+    let c = ("core/src/engine/c/mod.rs", "mod inner;");
+    let root = ("core/src/engine/mod.rs", "mod a;\nuse self::a::A;");
+    assert_eq!(circles(&[a, b, c, root]), 0);
+    let back = ("core/src/engine/c/inner.rs", "use super::super::a::A;");
+    assert_eq!(circles(&[a, b, c, back, root]), 1);
+    let by_root = ("backends/src/b.rs", "use crate::c::C;");
+    assert_eq!(circles(&[by_root, ("backends/src/c.rs", "fn f() -> super::b::B {}")]), 1);
+    keeps(circles::offences);
 }
 
 #[test]
