@@ -112,11 +112,10 @@ pub(crate) fn durable_write_flags(file: &File) -> i32 {
 }
 
 /// File systems of which it is known how they do what they are asked.
-const KNOWN: [libc::__fsword_t; 5] = [
+const KNOWN: [libc::__fsword_t; 4] = [
     libc::EXT4_SUPER_MAGIC,
     libc::XFS_SUPER_MAGIC,
     libc::BTRFS_SUPER_MAGIC,
-    libc::F2FS_SUPER_MAGIC,
     // Nothing there outlives the power, so there is nothing to heed.
     libc::TMPFS_MAGIC,
 ];

@@ -11,8 +11,6 @@ use super::{
 };
 use crate::random::Random;
 
-const SECTOR_BYTES: usize = 512;
-
 /// What the device makes of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cache {
@@ -37,13 +35,14 @@ impl Cache {
     }
 }
 
-/// What is on a medium that held `base` and whose power was cut when the log was at `position`.
+/// What is on a medium that held `base`, with sectors of `sector_bytes`, whose power was cut when
+/// the log was at `position`.
 ///
 /// # Panics
 /// If a write is not one of whole sectors.
 pub fn after_cut(
-    base: &Image,
-    log: &Log,
+    (base, log): (&Image, &Log),
+    sector_bytes: usize,
     position: u64,
     cache: Cache,
     random: &mut Random,
@@ -56,9 +55,9 @@ pub fn after_cut(
             image.write(*offset, log.data(data));
         }
     }
-    for (sector, versions) in versions(log, volatile, random) {
+    for (sector, versions) in versions(log, volatile, sector_bytes, random) {
         let version = versions[random.below(versions.len() as u64) as usize];
-        image.write(sector * SECTOR_BYTES as u64, version);
+        image.write(sector * sector_bytes as u64, version);
     }
     image
 }
@@ -68,15 +67,16 @@ pub fn after_cut(
 fn versions<'a>(
     log: &'a Log,
     volatile: &[Entry],
+    sector_bytes: usize,
     random: &mut Random,
 ) -> BTreeMap<u64, Vec<&'a [u8]>> {
     let mut versions: BTreeMap<u64, Vec<&[u8]>> = BTreeMap::new();
     for entry in volatile {
         let Entry::Write { offset, data } = entry else { continue };
         let data = log.data(data);
-        assert!(offset.is_multiple_of(SECTOR_BYTES as u64), "{offset}");
-        assert!(data.len().is_multiple_of(SECTOR_BYTES), "{}", data.len());
-        for (sector, bytes) in (offset / SECTOR_BYTES as u64..).zip(data.chunks(SECTOR_BYTES)) {
+        assert!(offset.is_multiple_of(sector_bytes as u64), "{offset}");
+        assert!(data.len().is_multiple_of(sector_bytes), "{}", data.len());
+        for (sector, bytes) in (offset / sector_bytes as u64..).zip(data.chunks(sector_bytes)) {
             versions.entry(sector).or_default().push(bytes);
         }
     }
@@ -105,10 +105,10 @@ mod tests {
         let mut base = Image::new(1_536);
         base.write(0, &[b'0'; 1_536]);
         let outcome = |seed| {
-            let image = after_cut(&base, &log, u64::MAX, cache, &mut Random::new(seed));
+            let image = after_cut((&base, &log), 512, u64::MAX, cache, &mut Random::new(seed));
             let mut bytes = [0; 1_536];
             image.read(0, &mut bytes);
-            for sector in bytes.chunks(SECTOR_BYTES) {
+            for sector in bytes.chunks(512) {
                 assert!(sector.iter().all(|byte| *byte == sector[0]), "a torn sector");
             }
             [bytes[0], bytes[512], bytes[1_024]]

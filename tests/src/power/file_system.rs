@@ -15,11 +15,13 @@ pub enum FileSystem {
     Ext4WithoutJournal,
     /// XFS as it is by default.
     Xfs,
+    /// Btrfs with one copy of everything, so that a cut is mended by no second one.
+    Btrfs,
 }
 
 impl FileSystem {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Ext4, Self::Ext4WithoutJournal, Self::Xfs];
+    pub const ALL: [Self; 4] = [Self::Ext4, Self::Ext4WithoutJournal, Self::Xfs, Self::Btrfs];
 
     /// What is printed; also what [`FileSystem::of_name`] takes.
     pub const fn name(self) -> &'static str {
@@ -27,6 +29,7 @@ impl FileSystem {
             Self::Ext4 => "ext4",
             Self::Ext4WithoutJournal => "ext4-without-journal",
             Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
         }
     }
 
@@ -40,14 +43,25 @@ impl FileSystem {
         match self {
             Self::Ext4 | Self::Ext4WithoutJournal => "ext4",
             Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
         }
     }
 
-    /// mkfs.xfs makes none below 300 MB.
+    /// mkfs.xfs makes none below 300 MB, mkfs.btrfs none below 109 MiB.
     const fn byte_count(self) -> u64 {
         match self {
             Self::Ext4 | Self::Ext4WithoutJournal => 64 << 20,
             Self::Xfs => 320 << 20,
+            Self::Btrfs => 128 << 20,
+        }
+    }
+
+    /// What the device it is made for writes whole or not at all, in bytes. Btrfs has one
+    /// superblock of 4,096 bytes under one checksum; without it, nothing is left.
+    pub const fn sector_bytes(self) -> usize {
+        match self {
+            Self::Ext4 | Self::Ext4WithoutJournal | Self::Xfs => 512,
+            Self::Btrfs => 4_096,
         }
     }
 
@@ -60,6 +74,7 @@ impl FileSystem {
         let mut command = match self {
             Self::Ext4 | Self::Ext4WithoutJournal => Command::new("mkfs.ext4"),
             Self::Xfs => Command::new("mkfs.xfs"),
+            Self::Btrfs => Command::new("mkfs.btrfs"),
         };
         match self {
             // Everything is written now, nothing by the kernel later.
@@ -67,6 +82,9 @@ impl FileSystem {
                 command.args(["-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0"]);
             }
             Self::Xfs => {}
+            Self::Btrfs => {
+                command.args(["-m", "single", "-d", "single"]);
+            }
         }
         if self == Self::Ext4WithoutJournal {
             command.args(["-O", "^has_journal,^metadata_csum"]);
@@ -90,12 +108,13 @@ impl FileSystem {
                 let length = byte_count.to_string();
                 run(Command::new("fallocate").args(["-n", "-l", &length]).arg(path), 0)
             }
-            Self::Ext4 | Self::Xfs => Ok(()),
+            Self::Ext4 | Self::Xfs | Self::Btrfs => Ok(()),
         }
     }
 
     /// What has to be done before an image is mounted that was cut off. A journal recovers by
-    /// itself.
+    /// itself. Btrfs remembers every device that it has seen, and refuses one with the same name
+    /// whose last transaction is an earlier one (fs/btrfs/volumes.c, device_list_add).
     ///
     /// # Errors
     /// The tool is missing, or gave up.
@@ -105,6 +124,7 @@ impl FileSystem {
         match self {
             Self::Ext4WithoutJournal => run(Command::new("e2fsck").arg("-fy").arg(path), CORRECTED),
             Self::Ext4 | Self::Xfs => Ok(()),
+            Self::Btrfs => run(Command::new("btrfs").args(["device", "scan", "--forget"]), 0),
         }
     }
 }

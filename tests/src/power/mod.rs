@@ -4,7 +4,7 @@
 //! ```text
 //! test process                                 device process
 //!   backend ─► files in a mounted file system
-//!                    │ kernel: ext4, XFS
+//!                    │ kernel: ext4, XFS, Btrfs
 //!                    ▼
 //!              loop device ─► the one file of a FUSE mount ─► Image (memory)
 //!                                                       └───► log (file): writes, flushes
@@ -13,10 +13,10 @@
 //! ```
 //!
 //! # What is on the medium after a cut
-//! Every write that a flush covers, in order; of the others, each sector of 512 bytes for itself:
-//! any of the versions written to it since, or none. A flush covers the writes that were answered
-//! before it began. The device answers one request after the other, so those are the writes before
-//! it in the log.
+//! Every write that a flush covers, in order; of the others, each sector for itself (512 bytes;
+//! under Btrfs 4,096): any of the versions written to it since, or none. A flush covers the writes
+//! that were answered before it began. The device answers one request after the other, so those are
+//! the writes before it in the log.
 //!
 //! # Why the log is what the file system asked for
 //! The loop driver turns a write of the block layer into a write of its backing file, and a flush

@@ -19,6 +19,7 @@
 //! | fdatasync in `platform::sync` | cut 0 of every file system, sync |
 //! | the OS call in the engine's `fly` (answers 0 itself) | cut 0, all |
 //! | IORING_OP_FSYNC (a NOP in its place) | cut 0, uring |
+//! | RWF_DSYNC of a durable write | cut 0 of every file system, uring |
 //! | the barrier (`oldest_token` is never in the way) | cut 0, uring |
 //! | its limit for syncs that share a call (`sync.token > barrier`) | cuts 1 to 18, uring |
 //! | a data-sync answers for those it did not fly for | cut 0, uring |
@@ -118,7 +119,8 @@ impl Recording {
         let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new())?;
         let (image, root) = (folder.path().join("image"), folder.path().join("mounted"));
         std::fs::create_dir(&root)?;
-        after_cut(&self.base, &self.log, position, cache, random).store(&image)?;
+        let sector_bytes = self.file_system.sector_bytes();
+        after_cut((&self.base, &self.log), sector_bytes, position, cache, random).store(&image)?;
         self.file_system.repair(&image)?;
         let mounted = Mounted::new(self.file_system, &image, &root)?;
         let chain = look_for_chain(mounted.path(), of_chain, released);
@@ -203,6 +205,11 @@ macro_rules! power_cuts {
             #[test]
             fn xfs() {
                 keeps_promises::<$mode>(FileSystem::Xfs);
+            }
+
+            #[test]
+            fn btrfs() {
+                keeps_promises::<$mode>(FileSystem::Btrfs);
             }
         })*
     };
