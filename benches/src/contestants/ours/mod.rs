@@ -2,7 +2,9 @@
 //!
 //! `sync`, `sync-merged` (`SyncMode::UntilFlush`), `worker` (one thread), `uring`, `uring-bound`
 //! (`UringMode::ThreadBound`) and `uring-sqpoll` do the same with different backends; `…-write`
-//! uses `submit_write` where the others use `submit_append`.
+//! uses `submit_write` where the others use `submit_append`. `…-claim` makes each record in a claim,
+//! and `…-made` the same way in a buffer that `submit_append` copies: what the claim saves is the
+//! difference of the two.
 
 mod backend;
 mod commits;
@@ -27,6 +29,10 @@ use crate::{
 enum Call {
     Append,
     Write,
+    /// An append of a record of which every byte is made anew.
+    AppendMade,
+    /// The same record, made in a claim to append.
+    Claim,
 }
 
 const EVERYTHING: &[Workload] = &[
@@ -40,6 +46,7 @@ const EVERYTHING: &[Workload] = &[
     Workload::Growth,
 ];
 const WRITES: &[Workload] = &[Workload::Sequential];
+const MADE: &[Workload] = &[Workload::Appends, Workload::Sequential, Workload::Burst];
 
 /// Ours.
 pub const CONTESTANTS: &[Contestant] = &[
@@ -54,6 +61,12 @@ pub const CONTESTANTS: &[Contestant] = &[
     ours("worker-write", "WorkerBackend: submit_write", WRITES, worker_write),
     ours("uring-write", "UringBackend: submit_write", WRITES, uring_write),
     ours("uring-bound-write", "UringBackend, ThreadBound: submit_write", WRITES, bound_write),
+    ours("sync-merged-made", "SyncBackend, UntilFlush: make all, submit_append", MADE, merged_made),
+    ours("sync-merged-claim", "SyncBackend, UntilFlush: make all in a claim", MADE, merged_claim),
+    ours("worker-made", "WorkerBackend: make all, submit_append", MADE, worker_made),
+    ours("worker-claim", "WorkerBackend: make all in a claim", MADE, worker_claim),
+    ours("uring-made", "UringBackend: make all, submit_append", MADE, uring_made),
+    ours("uring-claim", "UringBackend: make all in a claim", MADE, uring_claim),
 ];
 
 const fn ours(
@@ -108,6 +121,30 @@ fn uring_write(job: &Job) -> Result<Measured, Failure> {
 
 fn bound_write(job: &Job) -> Result<Measured, Failure> {
     run(job, Kind::UringBound, Call::Write)
+}
+
+fn merged_made(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::SyncMerged, Call::AppendMade)
+}
+
+fn merged_claim(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::SyncMerged, Call::Claim)
+}
+
+fn worker_made(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Worker, Call::AppendMade)
+}
+
+fn worker_claim(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Worker, Call::Claim)
+}
+
+fn uring_made(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Uring, Call::AppendMade)
+}
+
+fn uring_claim(job: &Job) -> Result<Measured, Failure> {
+    run(job, Kind::Uring, Call::Claim)
 }
 
 /// A loop that is compiled for each backend, so that nothing is called through a table.
