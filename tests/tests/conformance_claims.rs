@@ -9,6 +9,8 @@
 //! | a claim looks at failures only, not at alterations | `engine/claim.rs` |
 //! | the idle block counts as taken first, not last | `table/buffer_ring/chain.rs` |
 //! | no room is left for the bytes before the tail in its block | `table/buffer_ring/chain.rs` |
+//! | nor where the open block has room for all | `table/buffer_ring/chain.rs` |
+//! | room in the open block is given away and stays free | `table/buffer_ring/chain.rs` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 

@@ -290,6 +290,7 @@ impl<S: Storage> Engine<S> {
     }
 
     /// Where the bytes of a write would be placed, if it would be accepted now.
+    #[inline]
     fn room_for_write(
         &mut self,
         fd: IoFd,
@@ -319,6 +320,7 @@ impl<S: Storage> Engine<S> {
 
     /// Where the bytes of an append would go in the file and in memory, if it would be accepted
     /// now.
+    #[inline]
     fn room_for_append(
         &mut self,
         fd: IoFd,
