@@ -1,10 +1,14 @@
 //! `compare` from its command line to its files, with tiny runs.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use ringzero::{Config, UringBackend};
-use ringzero_benches::compare::outcome::Outcome;
+use ringzero_benches::compare::{
+    job::{Access, Job, Place, Target, Workload},
+    outcome::Outcome,
+    trial,
+};
 
 fn compare(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_compare")).args(arguments).output().unwrap();
@@ -50,4 +54,35 @@ fn what_cannot_be_run_ends_in_an_error_that_says_why() {
     assert!(!succeeded && text.contains("none"), "{text}");
     let (succeeded, text) = compare(&["child", "{}"]);
     assert!(!succeeded && text.contains("contestant"), "{text}");
+}
+
+#[test]
+fn records_made_in_claims_over_two_blocks_are_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut names = vec!["sync-merged-claim", "worker-claim", "sync-merged-made"];
+    if UringBackend::new(&Config::default()).is_ok() {
+        names.push("uring-claim");
+    }
+    for name in names {
+        let job = Job {
+            contestant: name.to_owned(),
+            workload: Workload::Sequential,
+            path: folder.path().join("file"),
+            files: 1,
+            operations: 1_000,
+            // Neither this nor its sectors divide a block of 64 KiB evenly.
+            record_bytes: 4_097,
+            in_flight: 32,
+            committers: 1,
+            phases: 1,
+            stagger_ns: 0,
+            target: Target::Extending,
+            access: Access::Buffered,
+            place: Place::Adjacent,
+            file_bytes: 0,
+            threads: 1,
+        };
+        // Reads the file back.
+        trial::run(Path::new(env!("CARGO_BIN_EXE_compare")), &job).unwrap();
+    }
 }
