@@ -137,6 +137,9 @@ impl<H: ClaimHost> Host for H {
 ///
 /// Dropping it instead gives it back and leaves no trace.
 ///
+/// It saves the copy, and costs some 100 instructions more than a submission that copies, because
+/// the room is looked up twice: worth it from about 1 KiB on (`--bin instructions` of the benches).
+///
 /// ```
 /// use ringzero_core::{IoFd, StorageIoError, StorageIoExt};
 ///
