@@ -69,10 +69,10 @@ fn records_made_in_claims_over_two_blocks_are_whole() {
             workload: Workload::Sequential,
             path: folder.path().join("file"),
             files: 1,
-            operations: 1_000,
-            // Neither this nor its sectors divide a block of 64 KiB evenly.
-            record_bytes: 4_097,
-            in_flight: 32,
+            operations: 10_000,
+            // A block of 64 KiB ends inside a record, and more than a block is under way.
+            record_bytes: 200,
+            in_flight: 1_000,
             committers: 1,
             phases: 1,
             stagger_ns: 0,

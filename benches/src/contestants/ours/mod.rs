@@ -50,23 +50,57 @@ const MADE: &[Workload] = &[Workload::Appends, Workload::Sequential, Workload::B
 
 /// Ours.
 pub const CONTESTANTS: &[Contestant] = &[
-    ours("sync", "SyncBackend: one pwrite inside each submit", EVERYTHING, sync),
-    ours("sync-merged", "SyncBackend, UntilFlush: submit_append", EVERYTHING, sync_merged),
-    ours("worker", "WorkerBackend, one thread: submit_append", EVERYTHING, worker),
-    ours("uring", "UringBackend by default: submit_append", EVERYTHING, uring),
-    ours("uring-bound", "UringBackend, ThreadBound", EVERYTHING, uring_bound),
-    ours("uring-sqpoll", "UringBackend, SqPoll, idle 100 ms", EVERYTHING, uring_sqpoll),
-    ours("sync-write", "SyncBackend: submit_write", WRITES, sync_write),
-    ours("sync-merged-write", "SyncBackend, UntilFlush: submit_write", WRITES, merged_write),
-    ours("worker-write", "WorkerBackend: submit_write", WRITES, worker_write),
-    ours("uring-write", "UringBackend: submit_write", WRITES, uring_write),
-    ours("uring-bound-write", "UringBackend, ThreadBound: submit_write", WRITES, bound_write),
-    ours("sync-merged-made", "SyncBackend, UntilFlush: make all, submit_append", MADE, merged_made),
-    ours("sync-merged-claim", "SyncBackend, UntilFlush: make all in a claim", MADE, merged_claim),
-    ours("worker-made", "WorkerBackend: make all, submit_append", MADE, worker_made),
-    ours("worker-claim", "WorkerBackend: make all in a claim", MADE, worker_claim),
-    ours("uring-made", "UringBackend: make all, submit_append", MADE, uring_made),
-    ours("uring-claim", "UringBackend: make all in a claim", MADE, uring_claim),
+    ours("sync", "SyncBackend: one pwrite inside each submit", EVERYTHING, |job| {
+        run(job, Kind::Sync, Call::Append)
+    }),
+    ours("sync-merged", "SyncBackend, UntilFlush: submit_append", EVERYTHING, |job| {
+        run(job, Kind::SyncMerged, Call::Append)
+    }),
+    ours("worker", "WorkerBackend, one thread: submit_append", EVERYTHING, |job| {
+        run(job, Kind::Worker, Call::Append)
+    }),
+    ours("uring", "UringBackend by default: submit_append", EVERYTHING, |job| {
+        run(job, Kind::Uring, Call::Append)
+    }),
+    ours("uring-bound", "UringBackend, ThreadBound", EVERYTHING, |job| {
+        run(job, Kind::UringBound, Call::Append)
+    }),
+    ours("uring-sqpoll", "UringBackend, SqPoll, idle 100 ms", EVERYTHING, |job| {
+        run(job, Kind::UringSqPoll, Call::Append)
+    }),
+    ours("sync-write", "SyncBackend: submit_write", WRITES, |job| {
+        run(job, Kind::Sync, Call::Write)
+    }),
+    ours("sync-merged-write", "SyncBackend, UntilFlush: submit_write", WRITES, |job| {
+        run(job, Kind::SyncMerged, Call::Write)
+    }),
+    ours("worker-write", "WorkerBackend: submit_write", WRITES, |job| {
+        run(job, Kind::Worker, Call::Write)
+    }),
+    ours("uring-write", "UringBackend: submit_write", WRITES, |job| {
+        run(job, Kind::Uring, Call::Write)
+    }),
+    ours("uring-bound-write", "UringBackend, ThreadBound: submit_write", WRITES, |job| {
+        run(job, Kind::UringBound, Call::Write)
+    }),
+    ours("sync-merged-made", "SyncBackend, UntilFlush: make all, submit_append", MADE, |job| {
+        run(job, Kind::SyncMerged, Call::AppendMade)
+    }),
+    ours("sync-merged-claim", "SyncBackend, UntilFlush: make all in a claim", MADE, |job| {
+        run(job, Kind::SyncMerged, Call::Claim)
+    }),
+    ours("worker-made", "WorkerBackend: make all, submit_append", MADE, |job| {
+        run(job, Kind::Worker, Call::AppendMade)
+    }),
+    ours("worker-claim", "WorkerBackend: make all in a claim", MADE, |job| {
+        run(job, Kind::Worker, Call::Claim)
+    }),
+    ours("uring-made", "UringBackend: make all, submit_append", MADE, |job| {
+        run(job, Kind::Uring, Call::AppendMade)
+    }),
+    ours("uring-claim", "UringBackend: make all in a claim", MADE, |job| {
+        run(job, Kind::Uring, Call::Claim)
+    }),
 ];
 
 const fn ours(
@@ -77,74 +111,6 @@ const fn ours(
 ) -> Contestant {
     let access = &[Access::Buffered, Access::Direct];
     Contestant { name, about, workloads, access, window: Window::Full, run }
-}
-
-fn sync(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Sync, Call::Append)
-}
-
-fn sync_merged(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::SyncMerged, Call::Append)
-}
-
-fn worker(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Worker, Call::Append)
-}
-
-fn uring(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Uring, Call::Append)
-}
-
-fn uring_bound(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::UringBound, Call::Append)
-}
-
-fn uring_sqpoll(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::UringSqPoll, Call::Append)
-}
-
-fn sync_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Sync, Call::Write)
-}
-
-fn merged_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::SyncMerged, Call::Write)
-}
-
-fn worker_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Worker, Call::Write)
-}
-
-fn uring_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Uring, Call::Write)
-}
-
-fn bound_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::UringBound, Call::Write)
-}
-
-fn merged_made(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::SyncMerged, Call::AppendMade)
-}
-
-fn merged_claim(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::SyncMerged, Call::Claim)
-}
-
-fn worker_made(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Worker, Call::AppendMade)
-}
-
-fn worker_claim(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Worker, Call::Claim)
-}
-
-fn uring_made(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Uring, Call::AppendMade)
-}
-
-fn uring_claim(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Uring, Call::Claim)
 }
 
 /// A loop that is compiled for each backend, so that nothing is called through a table.
