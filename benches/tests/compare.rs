@@ -5,9 +5,10 @@ use std::{fs, path::Path, process::Command};
 
 use ringzero::{Config, UringBackend};
 use ringzero_benches::compare::{
-    job::{Access, Job, Place, Target, Workload},
+    job::Job,
     outcome::Outcome,
-    trial,
+    plan::{Arrivals, Name, Plan, Segment},
+    trial::{self, Entrant},
 };
 
 fn compare(arguments: &[&str]) -> (bool, String) {
@@ -59,30 +60,18 @@ fn what_cannot_be_run_ends_in_an_error_that_says_why() {
 #[test]
 fn records_made_in_claims_over_two_blocks_are_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let mut names = vec!["sync-merged-claim", "worker-claim", "sync-merged-made"];
-    if UringBackend::new(&Config::default()).is_ok() {
-        names.push("uring-claim");
-    }
-    for name in names {
-        let job = Job {
-            contestant: name.to_owned(),
-            workload: Workload::Sequential,
-            path: folder.path().join("file"),
-            files: 1,
-            operations: 10_000,
+    let program = Path::new(env!("CARGO_BIN_EXE_compare"));
+    let arrivals = Arrivals { committers: 1, phases: 1, segment: Segment::Extending };
+    let plan = Plan::new(Name::W1, arrivals, folder.path());
+    let has_ring = UringBackend::new(&Config::default()).is_ok();
+    let mut names = Vec::new();
+    for Entrant { offer, .. } in trial::entrants(program).unwrap() {
+        if offer.name.ends_with("-claim") && (has_ring || !offer.name.starts_with("uring")) {
+            let job = plan.job(&offer, 10_000).unwrap();
             // A block of 64 KiB ends inside a record, and more than a block is under way.
-            record_bytes: 200,
-            in_flight: 1_000,
-            committers: 1,
-            phases: 1,
-            stagger_ns: 0,
-            target: Target::Extending,
-            access: Access::Buffered,
-            place: Place::Adjacent,
-            file_bytes: 0,
-            threads: 1,
-        };
-        // Reads the file back.
-        trial::run(Path::new(env!("CARGO_BIN_EXE_compare")), &job).unwrap();
+            trial::run(program, &Job { record_bytes: 200, ..job }).unwrap();
+            names.push(offer.name);
+        }
     }
+    assert!(names.len() >= 2, "{names:?}");
 }

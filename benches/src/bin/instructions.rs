@@ -12,9 +12,9 @@
 //! - The 64-byte *writes* go to `/dev/null`, with 64 accepted at a time: 128 bytes apart so that
 //!   nothing merges, adjacent, or at random multiples of 64 within 1 GiB, so that most fall between
 //!   others that are in flight.
-//! - The *appends* go to a file on tmpfs: of 128 bytes with 4,096 accepted at a time, of 4 KiB with
-//!   64. Nobody makes the bytes: a copied append takes them from one constant, a *claimed* one sends
-//!   what was in its memory. So the difference of the two is what a claim saves, or costs.
+//! - The *appends* go to a file on tmpfs: of 128 bytes with 4,096 accepted at a time, of 4 KiB
+//!   with 64. Nobody makes the bytes: a copied append takes them from one constant, a *claimed* one
+//!   sends what was in its memory. So the difference of the two is what a claim saves, or costs.
 //! - *datasync*: submit, wait, poll, one sync at a time, on a file on tmpfs.
 //! - *poll of 32*: only the call of `poll_completions`, which finds 32 answers of the kernel to
 //!   writes that did not merge, tells the engine, and delivers 32 completions into a `Vec`. Per

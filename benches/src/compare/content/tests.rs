@@ -4,7 +4,7 @@
 //! Tried with `compare`, each ended with the contestant named as wrong: `std` skips record 77;
 //! `raw` swaps neighbouring records; the fourth group of `std-group` is overwritten by one record.
 //! A [`shuffled`] that gives one number twice turns its test red. So does, in [`make_record`]: no
-//! fill, a cut sector stamped for the place behind it, its halves swapped in length.
+//! fill, a sector on the seam stamped for the place behind it, or parted elsewhere when copied.
 
 use super::*;
 

@@ -2,9 +2,9 @@
 //!
 //! `sync`, `sync-merged` (`SyncMode::UntilFlush`), `worker` (one thread), `uring`, `uring-bound`
 //! (`UringMode::ThreadBound`) and `uring-sqpoll` do the same with different backends; `…-write`
-//! uses `submit_write` where the others use `submit_append`. `…-claim` makes each record in a claim,
-//! and `…-made` the same way in a buffer that `submit_append` copies: what the claim saves is the
-//! difference of the two.
+//! uses `submit_write` where the others use `submit_append`. `…-claim` makes each record in a
+//! claim, and `…-made` the same way in a buffer that `submit_append` copies: what the claim saves
+//! is the difference of the two.
 
 mod backend;
 mod commits;
