@@ -4,7 +4,7 @@
 //! Each loop keeps up to [`Shape::window`] operations accepted, flushes, polls, looks at each
 //! completion, and waits when there was none. The figures include this loop.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, hint::black_box, io, os::unix::fs::FileExt};
 
 use ringzero::{IoCompletion, IoFd, StorageIo, StorageIoError, StorageIoExt, to_io_error};
 
@@ -51,6 +51,24 @@ pub fn run<const BYTES: usize>(
             drive::<_, BYTES>(io, shape, count, |io, data, _| io.submit_append(fd, data))
         }
     }
+}
+
+/// Appends `count` claims of `BYTES` bytes with what is in them, `window` of them accepted at most.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_claims<const BYTES: usize>(
+    io: &mut (impl StorageIo + StorageIoExt),
+    fd: IoFd,
+    window: u64,
+    count: u64,
+) -> Result<(), Failure> {
+    let shape = Shape { window, place: Place::Tail };
+    drive::<_, BYTES>(io, shape, count, |io, _, _| {
+        let mut claim = io.claim_append(fd, BYTES)?;
+        black_box(claim.parts());
+        claim.submit()
+    })
 }
 
 /// A multiple of 64 below 2 to the power of `bits`, in no order: the high bits of a multiplication

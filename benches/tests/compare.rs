@@ -1,10 +1,15 @@
 //! `compare` from its command line to its files, with tiny runs.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use ringzero::{Config, UringBackend};
-use ringzero_benches::compare::outcome::Outcome;
+use ringzero_benches::compare::{
+    job::Job,
+    outcome::Outcome,
+    plan::{Arrivals, Name, Plan, Segment},
+    trial::{self, Entrant},
+};
 
 fn compare(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_compare")).args(arguments).output().unwrap();
@@ -50,4 +55,23 @@ fn what_cannot_be_run_ends_in_an_error_that_says_why() {
     assert!(!succeeded && text.contains("none"), "{text}");
     let (succeeded, text) = compare(&["child", "{}"]);
     assert!(!succeeded && text.contains("contestant"), "{text}");
+}
+
+#[test]
+fn records_made_in_claims_over_two_blocks_are_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_compare"));
+    let arrivals = Arrivals { committers: 1, phases: 1, segment: Segment::Extending };
+    let plan = Plan::new(Name::W1, arrivals, folder.path());
+    let has_ring = UringBackend::new(&Config::default()).is_ok();
+    let mut names = Vec::new();
+    for Entrant { offer, .. } in trial::entrants(program).unwrap() {
+        if offer.name.ends_with("-claim") && (has_ring || !offer.name.starts_with("uring")) {
+            let job = plan.job(&offer, 10_000).unwrap();
+            // A block of 64 KiB ends inside a record, and more than a block is under way.
+            trial::run(program, &Job { record_bytes: 200, ..job }).unwrap();
+            names.push(offer.name);
+        }
+    }
+    assert!(names.len() >= 2, "{names:?}");
 }

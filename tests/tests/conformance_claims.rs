@@ -6,8 +6,11 @@
 //!
 //! | mutation | file |
 //! |---|---|
+//! | a claim looks at failures only, not at alterations | `engine/claim.rs` |
 //! | the idle block counts as taken first, not last | `table/buffer_ring/chain.rs` |
 //! | no room is left for the bytes before the tail in its block | `table/buffer_ring/chain.rs` |
+//! | nor where the open block has room for all | `table/buffer_ring/chain.rs` |
+//! | room in the open block is given away and stays free | `table/buffer_ring/chain.rs` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
@@ -24,6 +27,7 @@ conformance!(
     what_a_claim_is_filled_with_is_written,
     a_claim_that_is_dropped_or_forgotten_leaves_no_trace,
     what_is_refused_is_refused_like_the_plain_form,
+    a_file_that_takes_no_bytes_now_takes_no_claim,
     a_direct_file_takes_claims,
 );
 
@@ -170,6 +174,35 @@ fn what_is_refused_is_refused_like_the_plain_form<F: Fixture>() {
     assert_eq!(s.io.claim_append(fd, 1).map(drop), Err(StorageIoError::BadFd));
     s.io.shutdown(ringzero_tests::session::PATIENCE).unwrap();
     assert_eq!(s.io.claim_write(fd, 1, 0).map(drop), Err(StorageIoError::Closed));
+}
+
+fn a_file_that_takes_no_bytes_now_takes_no_claim<F: Fixture>() {
+    let Some(mut s) = Session::<F>::at(Place::Memory, &Setup::default()) else { return };
+    let fd = s.open("file", b"12345");
+    s.append(fd, b"6").unwrap();
+    s.submit(|io| io.submit_truncate(fd, 3)).unwrap();
+    let later = Err(StorageIoError::QueueFull);
+    assert!(F::IS_INLINE || s.io.claim_append(fd, 4).map(drop) == later, "control: it is altered");
+    for len in [0, 4] {
+        both(&mut s, fd, len, None);
+        both(&mut s, fd, len, Some(0));
+    }
+    s.drain();
+    s.claimed(|io| {
+        let mut claim = io.claim_append(fd, 2)?;
+        fill(&mut claim, b"45", true);
+        claim.submit()
+    })
+    .unwrap();
+    s.drain();
+    let directory = s.fixture.open_directory();
+    let directory = s.io.register_directory(directory).unwrap();
+    let never = Err(StorageIoError::Io(Errno::INVAL));
+    assert_eq!(s.io.claim_append(directory, 4).map(drop), never);
+    assert_eq!(s.io.claim_write(directory, 4, 0).map(drop), never);
+    if !F::IS_INLINE {
+        assert_eq!(s.fixture.read("file"), b"12345");
+    }
 }
 
 fn a_direct_file_takes_claims<F: Fixture>() {

@@ -45,6 +45,9 @@ struct Arguments {
     /// An executable with further contestants; may be given more than once
     #[arg(long)]
     peers: Vec<PathBuf>,
+    /// The contestant whose rate is 1.0, if not the usual one
+    #[arg(long)]
+    base: Option<String>,
     /// Only these contestants
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -81,7 +84,10 @@ fn main() -> Result<(), Failure> {
         phases: arguments.phases,
         segment: arguments.target,
     };
-    let plan = Plan::new(arguments.workload, arrivals, directory.path());
+    let mut plan = Plan::new(arguments.workload, arrivals, directory.path());
+    if let Some(base) = &arguments.base {
+        plan.base.clone_from(base);
+    }
     fs::create_dir_all(&arguments.out)?;
     let busy = BusyLoops::start(arguments.busy)?;
     if arguments.workload == Name::Growth {

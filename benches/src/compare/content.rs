@@ -3,8 +3,11 @@
 //! A record is filled with a constant. On both sides of each sector of 512 bytes (and at both ends
 //! of a shorter record) stands a stamp of 8 bytes, derived from the record's number and its place
 //! in the record. So a record that is missing, swapped with another, shifted, torn between sectors
-//! or within one, or never written, is found; and making a record costs two stores per sector,
-//! which every contestant pays alike.
+//! or within one, or never written, is found.
+//!
+//! A buffer that holds a record already becomes the next one by two stores per sector
+//! ([`stamp_record`]), so records cost most contestants next to nothing, and all alike. Memory that
+//! may hold anything becomes a record by writing all of it ([`make_record`]).
 //!
 //! Worked example, 128 bytes: record 7 is `stamp(7, 0)`, 112 times [`FILL`], `stamp(7, 120)`.
 
@@ -48,13 +51,60 @@ impl Record {
         stamp_record(bytes, index);
         bytes
     }
+
+    /// The same bytes, of which every one is written anew.
+    #[inline]
+    pub fn made(&mut self, index: u64) -> &[u8] {
+        let bytes = self.memory.get_mut(self.skipped..).unwrap_or_default();
+        make_record([bytes, &mut []], index);
+        bytes
+    }
+}
+
+/// Makes record `index` of whatever is in `parts`, of which the second follows the first in the
+/// file.
+///
+/// Sectors are made where they belong. One that the seam of the parts cuts is made aside and copied
+/// to both.
+#[inline]
+pub fn make_record([front, back]: [&mut [u8]; 2], index: u64) {
+    let cut_bytes = if back.is_empty() { 0 } else { front.len() % SECTOR_BYTES };
+    let (front, cut_front) = front.split_at_mut(front.len() - cut_bytes);
+    let mut place = front.len() as u64;
+    make_sectors(front, index, 0);
+    let mut behind = back;
+    if cut_bytes > 0 {
+        let rest_bytes = behind.len().min(SECTOR_BYTES - cut_bytes);
+        let (cut_back, rest) = behind.split_at_mut(rest_bytes);
+        let mut sector = [0; SECTOR_BYTES];
+        let (sector, _) = sector.split_at_mut(cut_bytes + rest_bytes);
+        make_sectors(sector, index, place);
+        let (left, right) = sector.split_at(cut_bytes);
+        cut_front.copy_from_slice(left);
+        cut_back.copy_from_slice(right);
+        place += SECTOR_BYTES as u64;
+        behind = rest;
+    }
+    make_sectors(behind, index, place);
+}
+
+/// Makes the bytes from `place` on of record `index`.
+#[inline]
+fn make_sectors(sectors: &mut [u8], index: u64, place: u64) {
+    sectors.fill(FILL);
+    stamp_sectors(sectors, index, place);
 }
 
 /// Stamps `record`, already full of [`FILL`] or of another record, as record `index`.
 #[inline]
 pub fn stamp_record(record: &mut [u8], index: u64) {
-    let mut place = 0;
-    for sector in record.chunks_mut(SECTOR_BYTES) {
+    stamp_sectors(record, index, 0);
+}
+
+/// Stamps the bytes from `place` on of record `index`.
+#[inline]
+fn stamp_sectors(sectors: &mut [u8], index: u64, mut place: u64) {
+    for sector in sectors.chunks_mut(SECTOR_BYTES) {
         let last = sector.len().saturating_sub(STAMP_BYTES);
         if let Some(first) = sector.first_chunk_mut() {
             *first = stamp(index, place);

@@ -20,14 +20,22 @@
 //! nobody's. Nobody syncs but for commits.
 //!
 //! # What each contestant does
-//! All make record `i` in a buffer of their own (two 8-byte stores per 512 bytes), copy it to where
-//! the kernel takes it from, and check every result. Ours run as published, with the default
-//! configuration, in the loop that the documentation recommends.
+//! All but `…-made` and `…-claim` make record `i` in a buffer of their own that holds another
+//! already (two 8-byte stores per 512 bytes), copy it to where the kernel takes it from, and check
+//! every result. Ours run as published, with the default configuration, in the loop that the
+//! documentation recommends.
 //!
 //! - `sync`, `worker`, `uring`, `uring-bound`, `uring-sqpoll`: `submit_append` (`submit_write`
 //!   for overwrites and discards) until the window is full, `wait(1)`, which hands over too,
 //!   `poll_completions`; for commits an append and a datasync per committer.
 //! - `…-write`: the same with `submit_write` at increasing offsets.
+//! - `…-claim`: the same with `claim_append`; the record is made where it leaves from, every byte
+//!   of it, since what a claim holds at first is of no use. A sector that lies in two blocks is
+//!   made on the stack and copied to both.
+//! - `…-made`: the same function makes the same bytes in a buffer, and `submit_append` copies them.
+//!   A claim is to be compared with this (`--base`), not with those that make their records by
+//!   less work: the copy and the buffer fall away, and nothing else. `sync` has no such pair,
+//!   because it copies nothing.
 //! - `raw`: one `WRITE_FIXED` per record: registered file, one registered buffer, SINGLE_ISSUER
 //!   and DEFER_TASKRUN; fill all free slots, one `io_uring_enter` that hands over and waits for
 //!   one, reap all.

@@ -85,7 +85,7 @@ impl Outcome {
         Self {
             title: plan.title.clone(),
             figure: plan.figure,
-            base: plan.base.to_owned(),
+            base: plan.base.clone(),
             machine,
             busy,
             rows: rows.collect(),

@@ -71,7 +71,7 @@ pub struct Plan {
     /// For people.
     pub title: String,
     /// The contestant whose rate is 1.0.
-    pub base: &'static str,
+    pub base: String,
     /// What counts.
     pub figure: Figure,
     template: Job,
@@ -144,7 +144,7 @@ impl Plan {
             Workload::Discards => template,
             _ => Job { path: directory.join("file"), ..template },
         };
-        let base = if workload == Workload::Commits { "raw-linked" } else { "raw" };
+        let base = if workload == Workload::Commits { "raw-linked" } else { "raw" }.to_owned();
         let figure = match name {
             Name::W6 | Name::Idle => Figure::Memory,
             Name::W5 => Figure::Instructions,

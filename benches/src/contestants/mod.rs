@@ -1,7 +1,8 @@
 //! The contestants of this executable; those with dependencies of their own are in `peers`.
 //!
 //! All make each record in a buffer of their own and copy it to where the kernel takes it from
-//! (`std` writes it from there), check every result, and take committers from [`committers`].
+//! (`std` writes it from there; claims of ours need neither buffer nor copy), check every result,
+//! and take committers from [`committers`].
 //!
 //! | module | noun |
 //! |---|---|

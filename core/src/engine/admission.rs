@@ -116,23 +116,32 @@ impl<S: Storage> Engine<S> {
         kind: Kind,
         len: usize,
     ) -> Result<u64, StorageIoError> {
+        let slot = self.admit_gated(fd, kind)?;
+        if kind == Kind::Sync {
+            return self.accept_sync(slot);
+        }
+        if kind == Kind::Append {
+            self.append_offset(slot, len)?;
+        }
+        self.accept_cancelled(slot, kind, len)
+    }
+
+    /// The slot of a handle that does not admit submissions, if it is a sync, which is accepted all
+    /// the same, or something that will be accepted and cancelled.
+    #[cold]
+    pub(super) fn admit_gated(&mut self, fd: IoFd, kind: Kind) -> Result<u32, StorageIoError> {
         if self.is_closed {
             return Err(StorageIoError::Closed);
         }
-        let slot = self.files.known(fd).ok_or(StorageIoError::BadFd)?;
+        let slot = self.known(fd)?;
         let file = self.files.records.at(slot);
         match file.health {
             Health::Announced(errno) => Err(StorageIoError::Io(errno)),
-            Health::Failed(_) | Health::Sound if kind == Kind::Sync => self.accept_sync(slot),
+            Health::Failed(_) | Health::Sound if kind == Kind::Sync => Ok(slot),
             _ if file.gate == Gate::SyncsOnly => Err(StorageIoError::Io(Errno::INVAL)),
             // An alteration is unfinished.
             Health::Sound => Err(self.refuse_full()),
-            Health::Failed(_) => {
-                if kind == Kind::Append {
-                    self.append_offset(slot, len)?;
-                }
-                self.accept_cancelled(slot, kind, len)
-            }
+            Health::Failed(_) => Ok(slot),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! # Mutations
 //! Tried with `compare`, each ended with the contestant named as wrong: `std` skips record 77;
 //! `raw` swaps neighbouring records; the fourth group of `std-group` is overwritten by one record.
-//! A [`shuffled`] that gives one number twice turns its test red.
+//! A [`shuffled`] that gives one number twice turns its test red. So does, in [`make_record`]: no
+//! fill, a sector on the seam stamped for the place behind it, or parted elsewhere when copied.
 
 use super::*;
 
@@ -53,6 +54,21 @@ fn every_damage_is_found() {
             bytes.insert(0, FILL);
             bytes.pop();
         });
+    }
+}
+
+#[test]
+fn a_record_made_in_any_two_parts_of_used_memory_is_the_same_record() {
+    for record_bytes in [16, 17, 128, 512, 1_024, 4_096] {
+        let mut record = Record::new(record_bytes);
+        let expected = record.of(7).to_vec();
+        assert_eq!(record.made(7), expected);
+        for seam in 0..=record_bytes as usize {
+            let mut memory = vec![0xEE; record_bytes as usize];
+            let (front, back) = memory.split_at_mut(seam);
+            make_record([front, back], 7);
+            assert!(memory == expected, "{record_bytes} bytes, cut at {seam}");
+        }
     }
 }
 

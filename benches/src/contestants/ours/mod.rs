@@ -2,7 +2,9 @@
 //!
 //! `sync`, `sync-merged` (`SyncMode::UntilFlush`), `worker` (one thread), `uring`, `uring-bound`
 //! (`UringMode::ThreadBound`) and `uring-sqpoll` do the same with different backends; `…-write`
-//! uses `submit_write` where the others use `submit_append`.
+//! uses `submit_write` where the others use `submit_append`. `…-claim` makes each record in a
+//! claim, and `…-made` the same way in a buffer that `submit_append` copies: what the claim saves
+//! is the difference of the two.
 
 mod backend;
 mod commits;
@@ -27,6 +29,10 @@ use crate::{
 enum Call {
     Append,
     Write,
+    /// An append of a record of which every byte is made anew.
+    AppendMade,
+    /// The same record, made in a claim to append.
+    Claim,
 }
 
 const EVERYTHING: &[Workload] = &[
@@ -40,20 +46,61 @@ const EVERYTHING: &[Workload] = &[
     Workload::Growth,
 ];
 const WRITES: &[Workload] = &[Workload::Sequential];
+const MADE: &[Workload] = &[Workload::Appends, Workload::Sequential, Workload::Burst];
 
 /// Ours.
 pub const CONTESTANTS: &[Contestant] = &[
-    ours("sync", "SyncBackend: one pwrite inside each submit", EVERYTHING, sync),
-    ours("sync-merged", "SyncBackend, UntilFlush: submit_append", EVERYTHING, sync_merged),
-    ours("worker", "WorkerBackend, one thread: submit_append", EVERYTHING, worker),
-    ours("uring", "UringBackend by default: submit_append", EVERYTHING, uring),
-    ours("uring-bound", "UringBackend, ThreadBound", EVERYTHING, uring_bound),
-    ours("uring-sqpoll", "UringBackend, SqPoll, idle 100 ms", EVERYTHING, uring_sqpoll),
-    ours("sync-write", "SyncBackend: submit_write", WRITES, sync_write),
-    ours("sync-merged-write", "SyncBackend, UntilFlush: submit_write", WRITES, merged_write),
-    ours("worker-write", "WorkerBackend: submit_write", WRITES, worker_write),
-    ours("uring-write", "UringBackend: submit_write", WRITES, uring_write),
-    ours("uring-bound-write", "UringBackend, ThreadBound: submit_write", WRITES, bound_write),
+    ours("sync", "SyncBackend: one pwrite inside each submit", EVERYTHING, |job| {
+        run(job, Kind::Sync, Call::Append)
+    }),
+    ours("sync-merged", "SyncBackend, UntilFlush: submit_append", EVERYTHING, |job| {
+        run(job, Kind::SyncMerged, Call::Append)
+    }),
+    ours("worker", "WorkerBackend, one thread: submit_append", EVERYTHING, |job| {
+        run(job, Kind::Worker, Call::Append)
+    }),
+    ours("uring", "UringBackend by default: submit_append", EVERYTHING, |job| {
+        run(job, Kind::Uring, Call::Append)
+    }),
+    ours("uring-bound", "UringBackend, ThreadBound", EVERYTHING, |job| {
+        run(job, Kind::UringBound, Call::Append)
+    }),
+    ours("uring-sqpoll", "UringBackend, SqPoll, idle 100 ms", EVERYTHING, |job| {
+        run(job, Kind::UringSqPoll, Call::Append)
+    }),
+    ours("sync-write", "SyncBackend: submit_write", WRITES, |job| {
+        run(job, Kind::Sync, Call::Write)
+    }),
+    ours("sync-merged-write", "SyncBackend, UntilFlush: submit_write", WRITES, |job| {
+        run(job, Kind::SyncMerged, Call::Write)
+    }),
+    ours("worker-write", "WorkerBackend: submit_write", WRITES, |job| {
+        run(job, Kind::Worker, Call::Write)
+    }),
+    ours("uring-write", "UringBackend: submit_write", WRITES, |job| {
+        run(job, Kind::Uring, Call::Write)
+    }),
+    ours("uring-bound-write", "UringBackend, ThreadBound: submit_write", WRITES, |job| {
+        run(job, Kind::UringBound, Call::Write)
+    }),
+    ours("sync-merged-made", "SyncBackend, UntilFlush: make all, submit_append", MADE, |job| {
+        run(job, Kind::SyncMerged, Call::AppendMade)
+    }),
+    ours("sync-merged-claim", "SyncBackend, UntilFlush: make all in a claim", MADE, |job| {
+        run(job, Kind::SyncMerged, Call::Claim)
+    }),
+    ours("worker-made", "WorkerBackend: make all, submit_append", MADE, |job| {
+        run(job, Kind::Worker, Call::AppendMade)
+    }),
+    ours("worker-claim", "WorkerBackend: make all in a claim", MADE, |job| {
+        run(job, Kind::Worker, Call::Claim)
+    }),
+    ours("uring-made", "UringBackend: make all, submit_append", MADE, |job| {
+        run(job, Kind::Uring, Call::AppendMade)
+    }),
+    ours("uring-claim", "UringBackend: make all in a claim", MADE, |job| {
+        run(job, Kind::Uring, Call::Claim)
+    }),
 ];
 
 const fn ours(
@@ -64,50 +111,6 @@ const fn ours(
 ) -> Contestant {
     let access = &[Access::Buffered, Access::Direct];
     Contestant { name, about, workloads, access, window: Window::Full, run }
-}
-
-fn sync(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Sync, Call::Append)
-}
-
-fn sync_merged(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::SyncMerged, Call::Append)
-}
-
-fn worker(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Worker, Call::Append)
-}
-
-fn uring(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Uring, Call::Append)
-}
-
-fn uring_bound(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::UringBound, Call::Append)
-}
-
-fn uring_sqpoll(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::UringSqPoll, Call::Append)
-}
-
-fn sync_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Sync, Call::Write)
-}
-
-fn merged_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::SyncMerged, Call::Write)
-}
-
-fn worker_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Worker, Call::Write)
-}
-
-fn uring_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::Uring, Call::Write)
-}
-
-fn bound_write(job: &Job) -> Result<Measured, Failure> {
-    run(job, Kind::UringBound, Call::Write)
 }
 
 /// A loop that is compiled for each backend, so that nothing is called through a table.

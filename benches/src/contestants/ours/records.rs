@@ -11,7 +11,7 @@ use super::{Call, Run};
 use crate::{
     Failure,
     compare::{
-        content::{Record, shuffled},
+        content::{Record, make_record, shuffled},
         job::{Job, Place, Target, Workload},
         measured::Measured,
         meter::{Latency, Meter},
@@ -31,30 +31,61 @@ impl Run for Records {
         mut io: I,
     ) -> Result<Measured, Failure> {
         let fd = register(&mut io, job)?;
-        let bytes = u64::from(job.record_bytes);
-        let mut record = Record::new(job.record_bytes);
-        let measured = match job.workload {
-            Workload::Overwrites => {
-                let blocks = job.file_bytes / bytes;
-                timed(job, &mut io, |io, index| {
-                    io.submit_write(fd, record.of(index), shuffled(index, blocks) * bytes)
-                })?
-            }
-            Workload::Discards if job.place != Place::Adjacent || self.call == Call::Write => {
-                drive(job, &mut io, |io, index| {
-                    io.submit_write(fd, record.of(index), offset_of(job, index))
-                })?
-            }
-            _ if self.call == Call::Write => drive(job, &mut io, |io, index| {
-                io.submit_write(fd, record.of(index), index * bytes)
-            })?,
-            _ => drive(job, &mut io, |io, index| io.submit_append(fd, record.of(index)))?,
+        let measured = match self.call {
+            Call::Claim => in_claims(job, &mut io, fd)?,
+            Call::Append | Call::Write | Call::AppendMade => self.copied(job, &mut io, fd)?,
         };
         let stats = io.stats();
         io.deregister_fd(fd).map_err(to_io_error)?;
         let merged = job.operations as f64 / stats.write_requests.max(1) as f64;
         Ok(measured.with_note(format!("{merged:.1} records per kernel write")))
     }
+}
+
+impl Records {
+    /// Each record made in a buffer of its own, from which the backend copies it.
+    fn copied<I: StorageIo + StorageIoExt>(
+        &self,
+        job: &Job,
+        io: &mut I,
+        fd: IoFd,
+    ) -> Result<Measured, Failure> {
+        let bytes = u64::from(job.record_bytes);
+        let mut record = Record::new(job.record_bytes);
+        match job.workload {
+            Workload::Overwrites => {
+                let blocks = job.file_bytes / bytes;
+                timed(job, io, |io, index| {
+                    io.submit_write(fd, record.of(index), shuffled(index, blocks) * bytes)
+                })
+            }
+            Workload::Discards if job.place != Place::Adjacent || self.call == Call::Write => {
+                drive(job, io, |io, index| {
+                    io.submit_write(fd, record.of(index), offset_of(job, index))
+                })
+            }
+            _ if self.call == Call::Write => {
+                drive(job, io, |io, index| io.submit_write(fd, record.of(index), index * bytes))
+            }
+            _ if self.call == Call::AppendMade => {
+                drive(job, io, |io, index| io.submit_append(fd, record.made(index)))
+            }
+            _ => drive(job, io, |io, index| io.submit_append(fd, record.of(index))),
+        }
+    }
+}
+
+/// Each record made where the backend sends it from: no buffer, no copy.
+fn in_claims<I: StorageIo + StorageIoExt>(
+    job: &Job,
+    io: &mut I,
+    fd: IoFd,
+) -> Result<Measured, Failure> {
+    drive(job, io, |io, index| {
+        let mut claim = io.claim_append(fd, job.record_bytes as usize)?;
+        make_record(claim.parts(), index);
+        claim.submit()
+    })
 }
 
 /// The job's file, registered as what it is.

@@ -76,6 +76,7 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
 
     /// Takes room for `len` bytes (at least one) of the stream, as [`BufferRing::extend`] does, and
     /// leaves in there what is in there. Returns where it begins.
+    #[inline]
     pub(crate) fn extend_room(
         &mut self,
         chain: &mut Chain,
@@ -86,10 +87,16 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
         if chain.fill == 0 {
             chain.base = offset;
         }
+        let place = Place { block: chain.open, at: chain.fill };
+        if self.is_inside(place, len) {
+            chain.fill += len as u32;
+            return Some(place);
+        }
         self.grow(chain, packing, len)
     }
 
     /// Takes room for `len` more bytes behind what the chain holds.
+    #[cold]
     fn grow(&mut self, chain: &mut Chain, packing: &mut Packing, len: usize) -> Option<Place> {
         if !self.can_extend(chain, packing, len) {
             return None;
@@ -119,7 +126,23 @@ impl<S: Slots<Block>, M: StableMemory> BufferRing<S, M> {
     /// The room that [`BufferRing::extend_room`] would take for `len` bytes, at least one and at
     /// most a block, that follow `lead` others: in one block or in two. No request has it. Changes
     /// nothing.
+    #[inline]
     pub(crate) fn room_in_stream(
+        &self,
+        chain: &Chain,
+        packing: &Packing,
+        (lead, len): (u32, usize),
+    ) -> Option<[Piece; 2]> {
+        let open = Place { block: chain.open, at: chain.fill + lead };
+        match self.whole(open, len as u32) {
+            Some(room) => Some([room, Piece::EMPTY]),
+            None => self.room_over(chain, packing, (lead, len)),
+        }
+    }
+
+    /// [`BufferRing::room_in_stream`] where the open block has no room for all of it.
+    #[cold]
+    fn room_over(
         &self,
         chain: &Chain,
         packing: &Packing,
