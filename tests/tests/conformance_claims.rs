@@ -8,13 +8,14 @@
 //! |---|---|
 //! | the idle block counts as taken first, not last | `table/buffer_ring/chain.rs` |
 //! | no room is left for the bytes before the tail in its block | `table/buffer_ring/chain.rs` |
+//! | a claim does not ask whether the file is being altered, or is a directory | `engine/claim.rs` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
 use ringzero_core::{Claim, Errno, IoFd, StorageIo, StorageIoError, StorageIoExt};
 use ringzero_tests::{
     conformance,
-    fixture::{Fixture, Place, Setup},
+    fixture::{Fixture, Place, Scripted, Setup},
     random::{Random, bytes, number_from_env},
     session::Session,
     skip::skip,
@@ -25,6 +26,7 @@ conformance!(
     a_claim_that_is_dropped_or_forgotten_leaves_no_trace,
     what_is_refused_is_refused_like_the_plain_form,
     a_direct_file_takes_claims,
+    a_directory_takes_no_claims,
 );
 
 /// Fills it part by part, or with copies from back to front.
@@ -202,4 +204,31 @@ fn a_direct_file_takes_claims<F: Fixture>() {
     s.drain();
     s.io.deregister_fd(fd).unwrap();
     assert!(s.fixture.read("file") == expected);
+}
+
+fn a_directory_takes_no_claims<F: Fixture>() {
+    let Some(mut s) = Session::<F>::at(Place::Disk, &Setup::default()) else { return };
+    let directory = s.fixture.open_directory();
+    let fd = s.io.register_directory(directory).unwrap();
+    let inval = Err(StorageIoError::Io(Errno::INVAL));
+    assert_eq!(s.io.claim_append(fd, 1).map(drop), inval);
+    for len in [0, 1] {
+        assert_eq!(s.io.claim_write(fd, len, 0).map(drop), inval);
+    }
+}
+
+/// A submission would be refused for now, so a claim is.
+#[test]
+fn claims_are_for_later_while_a_truncation_is_unfinished() {
+    let mut s = Session::<Scripted<false>>::at(Place::Memory, &Setup::default()).unwrap();
+    let fd = s.open("file", &[9; 100]);
+    let token = s.submit(|io| io.submit_truncate(fd, 50)).unwrap();
+    let later = Err(StorageIoError::QueueFull);
+    for len in [0, 8] {
+        assert_eq!(s.io.claim_append(fd, len).map(drop), later);
+        assert_eq!(s.io.claim_write(fd, len, 0).map(drop), later);
+    }
+    s.wait_for(token);
+    let token = s.claimed(|io| io.claim_append(fd, 8)?.submit()).unwrap();
+    assert_eq!(s.wait_for(token), 8);
 }

@@ -22,7 +22,13 @@
 
 use core::{fmt, marker::PhantomData};
 
-use super::{Engine, admission::range_end, content::Filled, file::Health, storage::Storage};
+use super::{
+    Engine,
+    admission::range_end,
+    content::Filled,
+    file::{Gate, Health},
+    storage::Storage,
+};
 use crate::{Errno, IoFd, Piece, StorageIoError};
 
 /// What a claim is for.
@@ -283,8 +289,11 @@ impl<S: Storage> Engine<S> {
         }
         let slot = self.known(fd)?;
         let file = self.files.records.at(slot);
-        if let Health::Announced(errno) = file.health {
-            return Err(StorageIoError::Io(errno));
+        match (file.health, file.gate) {
+            (Health::Announced(errno), _) => return Err(StorageIoError::Io(errno)),
+            (_, Gate::SyncsOnly) => return Err(StorageIoError::Io(Errno::INVAL)),
+            (Health::Sound, Gate::Altering) => return Err(self.refuse_full()),
+            _ => {}
         }
         if len > self.max_claim() {
             return Err(StorageIoError::Io(Errno::MSGSIZE));
