@@ -287,8 +287,8 @@ impl<S: Storage> Engine<S> {
                 (file.tail, file.settled_end) = (len, len);
                 file.sent_end = len;
                 file.write_end = file.write_end.min(len);
-                file.sync_tail = file.sync_tail.min(len);
                 file.durable_tail = file.durable_tail.min(len);
+                self.put_syncs_back(slot, len);
             }
             Alteration::Punch { offset, len } => {
                 // What is written again with the next append is zeros from here on.
