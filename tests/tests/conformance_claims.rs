@@ -8,7 +8,7 @@
 //! |---|---|
 //! | the idle block counts as taken first, not last | `table/buffer_ring/chain.rs` |
 //! | no room is left for the bytes before the tail in its block | `table/buffer_ring/chain.rs` |
-//! | a claim does not ask whether the file is being altered, or is a directory | `engine/claim.rs` |
+//! | what is asked of a file that is being altered, and of a directory | `engine/claim.rs` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
