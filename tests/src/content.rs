@@ -36,7 +36,7 @@ pub enum Change {
 
 impl Change {
     /// Whether it may change what the file has at a position of `range`.
-    pub(crate) fn touches(&self, range: &Range<u64>) -> bool {
+    pub fn touches(&self, range: &Range<u64>) -> bool {
         let (begin, end) = match *self {
             Self::Write(span) => (span.offset, span.offset + span.len),
             Self::Truncate(end) => (end, u64::MAX),
@@ -47,7 +47,7 @@ impl Change {
     }
 
     /// Whether it may leave `byte` (`None`: nothing) at `at`.
-    pub(crate) fn may_leave(&self, at: u64, byte: Option<u8>) -> bool {
+    pub fn may_leave(&self, at: u64, byte: Option<u8>) -> bool {
         self.touches(&(at..at + 1))
             && match self {
                 Self::Write(span) => byte == Some(pattern(span.id, at)),
@@ -209,12 +209,21 @@ impl Content {
         self.check(unchecked.into_iter().flatten(), image, later)
     }
 
+    /// Checks all of a file that a power cut left, `later` having been accepted since the changes
+    /// that are settled here became durable.
+    ///
+    /// # Errors
+    /// The first byte that is not allowed.
+    pub fn check_cut(&self, image: &[u8], later: &[Change]) -> Result<(), String> {
+        self.check(0..self.least_end.max(image.len() as u64), image, later)
+    }
+
     /// Checks all of the file; nothing is under way.
     ///
     /// # Errors
     /// The first byte that is not allowed.
     pub fn check_all(&self, image: &[u8]) -> Result<(), String> {
-        self.check(0..self.least_end.max(image.len() as u64), image, &[])
+        self.check_cut(image, &[])
     }
 
     /// Checks bytes from where the part begins on; nothing is under way.

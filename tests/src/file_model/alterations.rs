@@ -49,8 +49,9 @@ impl FileModel {
     pub fn follow(&mut self, disk: &FileState) -> Verdict {
         while let Some(&what) = disk.altered.get(self.altered_count) {
             self.altered_count += 1;
-            let next = self.altering.iter_mut().find(|owed| !owed.is_done && owed.what == what);
-            match next {
+            // One at a time is unfinished: those before the newest have ended, if not delivered.
+            let mut newest_first = self.altering.iter_mut().rev();
+            match newest_first.find(|owed| !owed.is_done && owed.what == what) {
                 Some(owed) => owed.is_done = true,
                 // Closing a file may cut it back.
                 None if self.is_closed => continue,
