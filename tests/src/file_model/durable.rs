@@ -98,7 +98,10 @@ impl FileModel {
             let is_there = entry.change.may_leave(at, byte);
             match (entry.kind, entry.change) {
                 _ if is_there => return Ok(()),
-                (Kind::Append, _) if entry.result.is_none() && append_failed.is_some() => {}
+                // One behind a failed one: it is cancelled, if that was not delivered yet.
+                (Kind::Append, _)
+                    if entry.result.is_none()
+                        && (append_failed.is_some() || entry.epoch < self.epoch) => {}
                 (Kind::Append, _) if !entry.has_failed() => {
                     return Err(format!("byte {at} of append {} is {byte:?}", entry.token));
                 }

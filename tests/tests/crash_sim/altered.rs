@@ -11,7 +11,10 @@
 //! [`Discipline::Reckless`] is the control: an observer who takes an alteration for durable when it
 //! is delivered.
 
-use ringzero::{Config, Errno, IoCompletion, SimBackend, SimDisk, SimFaults, StorageIoExt};
+mod life;
+mod tally;
+
+use ringzero::{Config, IoCompletion, SimBackend, SimDisk, SimFaults, StorageIoExt};
 use ringzero_core::{IoFd, StorageIo, StorageIoError};
 use ringzero_tests::{
     content::{Change, Content, Span},
@@ -20,81 +23,14 @@ use ringzero_tests::{
 };
 
 use crate::log::Discipline;
+use life::{Kind, Life, Operation};
+pub(crate) use tally::Tally;
 
 const LIVES: u64 = 2;
 const STEPS_PER_LIFE: u64 = 40;
 const CUTS_PER_STEP: u64 = 2;
 /// So many bytes below the durable tail are looked at.
 const WINDOW_BYTES: u64 = 600;
-
-/// How much was met.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) cuts: u64,
-    /// Cuts that took something away.
-    pub(crate) losses: u64,
-    /// Alterations that succeeded: truncations, holes, allocations, closes.
-    pub(crate) truncated: u64,
-    pub(crate) punched: u64,
-    pub(crate) allocated: u64,
-    pub(crate) closed: u64,
-    /// Alterations that failed.
-    pub(crate) refused: u64,
-    /// Cuts with a truncation that no datasync covers; of them, those that left the file longer
-    /// than that, and those that did not.
-    pub(crate) undone: u64,
-    pub(crate) done: u64,
-    /// Cuts after which the file had exactly the size that it was to have.
-    pub(crate) exact: u64,
-    pub(crate) claimed: u64,
-    pub(crate) dropped: u64,
-    pub(crate) gathered: u64,
-    pub(crate) read: u64,
-    pub(crate) read_failed_file: u64,
-    /// Bytes below the durable tail that were looked at.
-    pub(crate) durable_bytes: u64,
-}
-
-impl Tally {
-    pub(crate) fn all(&self) -> [u64; 16] {
-        let Self { cuts, losses, truncated, punched, allocated, closed, refused, undone, .. } =
-            *self;
-        let Self { done, exact, claimed, dropped, gathered, read, read_failed_file, .. } = *self;
-        let first = [cuts, losses, truncated, punched, allocated, closed, refused, undone];
-        let second = [done, exact, claimed, dropped, gathered, read, read_failed_file];
-        let mut all = [self.durable_bytes; 16];
-        all[..8].copy_from_slice(&first);
-        all[8..15].copy_from_slice(&second);
-        all
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Write,
-    Append,
-    Alteration,
-}
-
-/// What was accepted.
-#[derive(Clone, Copy, Debug)]
-struct Operation {
-    token: u64,
-    kind: Kind,
-    change: Change,
-    result: Option<i32>,
-}
-
-impl Operation {
-    fn has_failed(&self) -> bool {
-        self.result.is_some_and(|result| result < 0)
-    }
-
-    /// Whether it may have changed something.
-    fn may_count(&self) -> bool {
-        self.kind != Kind::Alteration || !self.has_failed()
-    }
-}
 
 /// One seed's program.
 pub(crate) struct Program {
@@ -104,118 +40,6 @@ pub(crate) struct Program {
     alignment: u64,
     next_id: u64,
     pub(crate) tally: Tally,
-}
-
-/// The file, from a recovery to a power cut.
-struct Life {
-    io: SimBackend,
-    fd: IoFd,
-    /// Of this registration: what a reader saw first, and what was accepted since.
-    initial: Vec<u8>,
-    log: Vec<Operation>,
-    /// Operations before this one are covered by a datasync that succeeded.
-    settled: usize,
-    /// What those left.
-    durable: Content,
-    /// Changes through earlier registrations that no datasync of theirs covers.
-    old: Vec<Change>,
-    syncs: Vec<u64>,
-    /// Token, first byte, and where it ends at the latest.
-    reads: Vec<(u64, u64, u64)>,
-    close: Option<u64>,
-    /// Where anything accepted may end.
-    furthest: u64,
-    has_failure: bool,
-}
-
-impl Life {
-    fn tail(&self) -> Result<u64, String> {
-        self.io.tail(self.fd).map_err(|error| format!("tail: {error}"))
-    }
-
-    fn is_failed(&self) -> bool {
-        self.io.file_status(self.fd).is_ok_and(|status| status.failed.is_some())
-    }
-
-    fn accepted(&mut self, token: u64, kind: Kind, change: Change) {
-        let end = match change {
-            Change::Write(span) => span.offset + span.len,
-            Change::Truncate(end) => end,
-            Change::Punch(..) | Change::Nothing => 0,
-        };
-        self.furthest = self.furthest.max(end);
-        self.log.push(Operation { token, kind, change, result: None });
-    }
-
-    /// Changes that no datasync covers.
-    fn later(&self) -> Vec<Change> {
-        let open = self.log[self.settled..].iter().filter(|operation| operation.may_count());
-        let open = open.map(|operation| operation.change);
-        self.old.iter().copied().chain(open).filter(|change| *change != Change::Nothing).collect()
-    }
-
-    fn settle_before(&mut self, token: u64) -> Result<(), String> {
-        while let Some(operation) = self.log.get(self.settled).filter(|it| it.token < token) {
-            let Some(result) = operation.result else {
-                return Err(format!("{token} delivered before {operation:?}"));
-            };
-            self.durable.settle(operation.change, result >= 0);
-            self.settled += 1;
-        }
-        Ok(())
-    }
-
-    /// What a read showed is what was accepted before it and succeeded.
-    fn check_read(&mut self, at: usize, result: i32) -> Result<(), String> {
-        let (token, begin, end) = self.reads.swap_remove(at);
-        if result < 0 {
-            return if result == -Errno::IO.number() { Ok(()) } else { Err(format!("{result}")) };
-        }
-        let mut seen = Vec::new();
-        while seen.len() < result as usize {
-            let part = self.io.read_bytes(token, seen.len()).map_err(|error| error.to_string())?;
-            seen.extend_from_slice(part);
-        }
-        self.io.release_read(token).map_err(|error| error.to_string())?;
-        let mut content = Content::of_part(&self.initial, begin..end);
-        for operation in self.log.iter().take_while(|operation| operation.token < token) {
-            content.settle(operation.change, operation.result.is_some_and(|result| result >= 0));
-        }
-        let missing = (end - begin) as i32 - result;
-        if missing < 0 || missing > 0 && !self.has_failure {
-            return Err(format!("a read of {begin}..{end} returns {result}"));
-        }
-        content.check_bytes(&seen).map_err(|what| format!("a read of {begin}..{end}: {what}"))
-    }
-
-    /// Whether what a cut left of the file is allowed.
-    fn check(&self, image: &[u8], alignment: u64) -> Result<(), String> {
-        self.durable.check_cut(image, &self.later())?;
-        let most = self.furthest.next_multiple_of(alignment);
-        if image.len() as u64 > most {
-            return Err(format!("{} bytes, nothing ends beyond {most}", image.len()));
-        }
-        Ok(())
-    }
-
-    /// Whether what was appended at a position is there. While the status says that an append
-    /// failed, those that are owed may have.
-    fn check_appended(&self, at: u64, byte: Option<u8>) -> Result<(), String> {
-        let position = at..at + 1;
-        let status = self.io.file_status(self.fd);
-        let is_broken = status.is_ok_and(|status| status.append_failed.is_some());
-        let counts = self.log.iter().rev().filter(|operation| operation.may_count());
-        for operation in counts.filter(|operation| operation.change.touches(&position)) {
-            if operation.change.may_leave(at, byte) {
-                return Ok(());
-            }
-            let is_unknown = is_broken && operation.result.is_none();
-            if operation.kind == Kind::Append && !operation.has_failed() && !is_unknown {
-                return Err(format!("lost: byte {at} is {byte:?}, after {operation:?}"));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Program {
@@ -260,6 +84,7 @@ impl Program {
             syncs: Vec::new(),
             reads: Vec::new(),
             close: None,
+            resumed_at: 0,
             has_failure: false,
         };
         for _ in 0..STEPS_PER_LIFE {
@@ -334,7 +159,7 @@ impl Program {
                     life.close = life.io.submit_close(life.fd).ok();
                 }
             }
-            _ => _ = life.io.resume_append(life.fd),
+            _ => life.resume(),
         }
         Ok(())
     }
