@@ -24,6 +24,12 @@ pub enum Met {
     Resumed,
     /// A file that failed before it was closed.
     LostFile,
+    /// One that met more than one error which fails it.
+    LostTwice,
+    /// Requests answered in part, and continued.
+    Continued,
+    /// Requests sent back, and sent again.
+    SentAgain,
     /// A write or append of several slices.
     Gathered,
     /// A claim that was submitted.
@@ -80,7 +86,7 @@ pub enum Met {
 
 impl Met {
     /// All of them, in order.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::Call,
         Self::Good,
         Self::Failed,
@@ -89,6 +95,9 @@ impl Met {
         Self::FullSync,
         Self::Resumed,
         Self::LostFile,
+        Self::LostTwice,
+        Self::Continued,
+        Self::SentAgain,
         Self::Gathered,
         Self::Claimed,
         Self::ClaimedInTwoParts,

@@ -318,7 +318,9 @@ impl Episode {
     /// A file is closed; it is looked at once its last completion was delivered.
     fn note_closed(&mut self, Open { name, model, .. }: Open) -> FileState {
         let file = self.disk.state().file(name).clone();
-        self.counts.add_if(FileModel::is_lost(&file), Met::LostFile);
+        let loss_count = FileModel::loss_count(&file);
+        self.counts.add_if(loss_count > 0, Met::LostFile);
+        self.counts.add_if(loss_count > 1, Met::LostTwice);
         self.model.files[model].is_closed = true;
         self.closed[model] = Some(file.clone());
         file
@@ -355,6 +357,9 @@ impl Episode {
         while !self.kept.is_empty() {
             self.release()?;
         }
+        let Stats { short_results, retries, .. } = self.io.stats();
+        self.counts.add_if(short_results > 0, Met::Continued);
+        self.counts.add_if(retries > 0, Met::SentAgain);
         let violations = std::mem::take(&mut self.disk.state().violations);
         if violations.is_empty() { Ok(()) } else { Err(violations.join("\n")) }
     }

@@ -188,11 +188,16 @@ impl FileModel {
 impl FileModel {
     /// Whether the disk gave this file an error that fails it.
     pub fn is_lost(disk: &FileState) -> bool {
+        Self::loss_count(disk) > 0
+    }
+
+    /// How many such errors there were.
+    pub fn loss_count(disk: &FileState) -> usize {
         let is_fatal = |injected: &Injected| match injected.offset {
             None => true,
             Some(_) => !injected.errno.keeps_file_usable() && !is_retried(injected.errno),
         };
-        disk.injected.iter().any(is_fatal)
+        disk.injected.iter().filter(|injected| is_fatal(injected)).count()
     }
 
     fn write_failed(
