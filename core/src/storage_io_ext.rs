@@ -249,7 +249,9 @@ pub trait StorageIoExt {
     /// back. After an
     /// append that failed, what is appended in its place is not below it before a later datasync
     /// has succeeded. It speaks of appends: of positional writes only those that were accepted
-    /// before the datasync which moved it, and did not fail.
+    /// before the datasync which moved it, and did not fail. While
+    /// [`append_failed`](FileStatus::append_failed) says so, an append whose completion is still to
+    /// be polled may have failed although it is below: ask after a poll.
     ///
     /// # Errors
     /// As [`StorageIoExt::tail`].

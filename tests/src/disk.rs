@@ -81,7 +81,7 @@ pub enum Event {
     },
 }
 
-/// An error that a request was answered with.
+/// An error that a write or a data-sync was answered with.
 #[derive(Clone, Copy, Debug)]
 pub struct Injected {
     /// Where the request began in the file; `None` for anything but a write.
@@ -105,6 +105,10 @@ pub struct FileState {
     pub durable: Vec<u8>,
     /// Errors since the last registration.
     pub injected: Vec<Injected>,
+    /// Errors of reads and alterations since then, which fail nothing but themselves.
+    pub harmless: Vec<(Ask, Errno)>,
+    /// Alterations that were done since then.
+    pub altered: Vec<Alteration>,
     /// An error fails the file: no data-sync may begin.
     pub is_failed: bool,
     /// A durable write that was answered with an error of either half.
@@ -143,10 +147,19 @@ impl FileState {
         &self.bytes[begin..end]
     }
 
-    /// How often the write that begins at `offset` was sent back since the last registration.
-    pub(crate) fn retried_at(&self, offset: u64) -> usize {
-        let is_one = |it: &&Injected| it.offset == Some(offset) && is_retried(it.errno);
-        self.injected.iter().filter(is_one).count()
+    /// How often a request that begins where this one does was sent back since the last
+    /// registration.
+    pub(crate) fn retry_count(&self, ask: Ask) -> usize {
+        if let Ask::Write { offset, .. } = ask {
+            let is_one = |it: &&Injected| it.offset == Some(offset) && is_retried(it.errno);
+            return self.injected.iter().filter(is_one).count();
+        }
+        let begins_there = |other: Ask| match (ask, other) {
+            (Ask::Read { offset, .. }, Ask::Read { offset: other, .. }) => offset == other,
+            (ask, other) => ask == other,
+        };
+        let is_one = |(other, errno): &&(Ask, Errno)| begins_there(*other) && is_retried(*errno);
+        self.harmless.iter().filter(is_one).count()
     }
 }
 
@@ -180,6 +193,8 @@ impl Disk {
                     bytes: Vec::new(),
                     durable: Vec::new(),
                     injected: Vec::new(),
+                    harmless: Vec::new(),
+                    altered: Vec::new(),
                     is_failed: false,
                     doubt: None,
                 });

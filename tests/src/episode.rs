@@ -5,25 +5,33 @@
 //! of a string of bytes; tests with random seeds and the fuzzer run the same. Each answer,
 //! completion and byte is judged by the [`Model`].
 
+mod commands;
+mod reads;
+
+use std::collections::BTreeMap;
+
 use ringzero_core::{
-    IoCompletion, IoFd, Limits, SliceSink, Stats, StorageIo, StorageIoError, StorageIoExt,
+    Alteration, IoCompletion, IoFd, Limits, SliceSink, Stats, StorageIo, StorageIoError,
+    StorageIoExt,
 };
 
 use crate::{
     choices::Choices,
+    counts::{Counts, Met},
     disk::{Disk, FileState, Node},
-    file_model::FileModel,
+    ensure,
+    file_model::{CANCELED, FileModel},
     fixture::Setup,
     model::{Model, Submitted, Verdict},
-    random::bytes,
     script::{Order, Rough},
     scripted::ScriptedBackend,
 };
+use reads::Kept;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// One registered file.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Open {
     name: &'static str,
     fd: IoFd,
@@ -38,43 +46,18 @@ pub struct Episode {
     io: ScriptedBackend,
     model: Model,
     open: Vec<Open>,
+    /// Closes were accepted of these, and not delivered.
+    closing: Vec<Open>,
     /// What the file of a closed registration looked like when it was closed.
     closed: Vec<Option<FileState>>,
+    /// Reads that were delivered and not released.
+    kept: Vec<Kept>,
+    names: &'static [&'static str],
+    /// By token: what is met if it succeeds.
+    if_good: BTreeMap<u64, Vec<Met>>,
     next_id: u64,
     counts: Counts,
     trace: Trace,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Counts {
-    /// Calls made.
-    pub calls: u64,
-    /// Operations that succeeded.
-    pub good: u64,
-    /// Operations that did not.
-    pub failed: u64,
-    /// Datasyncs delivered.
-    pub syncs: u64,
-    /// Of them, with an error.
-    pub failed_syncs: u64,
-    /// Append streams taken up again.
-    pub resumed: u64,
-    /// Files that failed before they were closed.
-    pub lost_files: u64,
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        let Self { calls, good, failed, syncs, failed_syncs, resumed, lost_files } = other;
-        self.calls += calls;
-        self.good += good;
-        self.failed += failed;
-        self.syncs += syncs;
-        self.failed_syncs += failed_syncs;
-        self.resumed += resumed;
-        self.lost_files += lost_files;
-    }
 }
 
 /// What of an episode is printed.
@@ -129,14 +112,16 @@ impl Episode {
             disk,
             model: Model::new(limits),
             open: Vec::new(),
+            closing: Vec::new(),
             closed: Vec::new(),
+            kept: Vec::new(),
+            if_good: BTreeMap::new(),
+            names: &NAMES[..limits.files as usize],
             next_id: 1,
             counts: Counts::default(),
             trace,
         };
-        for name in &NAMES[..limits.files as usize] {
-            episode.register(name);
-        }
+        episode.register_closed();
         episode
     }
 
@@ -164,10 +149,23 @@ impl Episode {
     }
 
     fn run_to_the_end(&mut self, most_calls: u64) -> Verdict {
-        while self.counts.calls < most_calls && !self.choices.is_over() {
+        while self.counts[Met::Call] < most_calls && !self.choices.is_over() {
+            self.register_closed();
+            self.counts.add(Met::Call);
             self.step()?;
+            self.check_numbers()?;
         }
         self.finish()
+    }
+
+    /// Registers what is not registered.
+    fn register_closed(&mut self) {
+        for name in self.names {
+            let is_there = |known: &Open| known.name == *name;
+            if !self.open.iter().chain(&self.closing).any(is_there) {
+                self.register(name);
+            }
+        }
     }
 
     fn register(&mut self, name: &'static str) {
@@ -191,105 +189,49 @@ impl Episode {
         self.open.push(Open { name, fd, model: self.closed.len() - 1 });
     }
 
-    /// One random call.
-    fn step(&mut self) -> Verdict {
-        self.counts.calls += 1;
-        let which = self.choices.below(self.open.len() as u64) as usize;
-        let Open { name, fd, model } = self.open[which];
-        let submitted = self.io.stats().submitted;
-        match self.choices.below(1000) {
-            0..330 => self.append(name, fd, model)?,
-            330..600 => self.write(name, fd, model)?,
-            600..720 => {
-                let answer = self.io.submit_datasync(fd);
-                self.judge(name, model, Submitted::Sync, answer)?;
-            }
-            720..800 => drop(self.io.flush().expect("open")),
-            800..960 => self.poll()?,
-            960..980 => {
-                self.io.wait(1, None).map_err(|error| error.to_string())?;
-            }
-            980..996 => {
-                let answer = self.io.resume_append(fd);
-                self.counts.resumed += u64::from(answer.is_ok());
-                if self.trace == Trace::Calls {
-                    println!("{name}: resume_append {answer:?}");
-                }
-                self.model.files[model].resumed(answer)?;
-            }
-            _ => self.reopen(which)?,
-        }
-        let expected = self.model.owed();
-        let owed = self.io.pending_count();
+    /// What can be asked after each call.
+    fn check_numbers(&mut self) -> Verdict {
+        let (owed, expected) = (self.io.pending_count(), self.model.owed());
         if owed != expected {
-            return Err(format!("G1: pending_count {owed}, owed {expected}, {submitted} before"));
+            return Err(format!("G1: pending_count {owed}, owed {expected}"));
         }
-        let Open { fd, model, .. } = self.open[which];
-        let status = self.io.file_status(fd).map_err(|error| error.to_string())?;
-        let of_model = self.model.files[model].owed();
-        if status.pending as usize != of_model {
-            return Err(format!("status: {} pending, owed {of_model}", status.pending));
-        }
-        if status.append_failed.is_none() && status.failed.is_none() {
-            self.model.files[model].tail_is(self.io.tail(fd).expect("known"))?;
+        for &Open { name, fd, model } in &self.open {
+            let state = self.disk.state();
+            let (model, disk) = (&mut self.model.files[model], state.file(name));
+            model.follow(disk)?;
+            let status = self.io.file_status(fd).map_err(|error| error.to_string())?;
+            if status.pending as usize != model.owed() {
+                return Err(format!("status: {} pending, owed {}", status.pending, model.owed()));
+            }
+            let tail = self.io.tail(fd).expect("known");
+            if status.append_failed.is_none() && status.failed.is_none() {
+                model.tail_is(tail)?;
+            }
+            let durable_tail = self.io.durable_tail(fd).expect("known");
+            let has_moved =
+                model.durable_tail_is(durable_tail, (tail, status.append_failed), disk)?;
+            self.counts.add_if(has_moved, Met::DurableTailMoved);
+            self.counts.add_if(model.was_durable_tail_cut(), Met::DurableTailCut);
         }
         Ok(())
     }
 
-    fn length(&mut self) -> usize {
-        let max = self.io.max_write() as u64;
-        match self.choices.below(20) {
-            0 => 0,
-            1 => max as usize,
-            2 => self.choices.below(max) as usize,
-            3..8 => self.choices.below(600).min(max) as usize,
-            _ => self.choices.below(100) as usize,
-        }
-    }
-
-    fn append(&mut self, name: &'static str, fd: IoFd, model: usize) -> Verdict {
-        let len = self.length();
-        let offset = self.io.tail(fd).expect("known");
-        let id = self.next_id;
-        self.next_id += 1;
-        let may = self.io.can_accept(fd, len);
-        let answer = self.io.submit_append(fd, &bytes(id, offset, len));
-        if may != answer.map(|_| ()) {
-            return Err(format!("can_accept says {may:?}, submit_append {answer:?}"));
-        }
-        let what = Submitted::Append { id, offset, len: len as u64 };
-        self.judge(name, model, what, answer)
-    }
-
-    fn write(&mut self, name: &'static str, fd: IoFd, model: usize) -> Verdict {
-        let len = self.length();
-        let tail = self.io.tail(fd).expect("known");
-        let offset = match self.choices.below(4) {
-            0 => self.choices.below(tail + 200),
-            1 => tail.saturating_sub(self.choices.below(300)),
-            // Neighbours, to be merged.
-            _ => self.choices.below(40) * 64,
-        };
-        let len = if self.choices.chance(300) { 64 } else { len };
-        let id = self.next_id;
-        self.next_id += 1;
-        let answer = self.io.submit_write(fd, &bytes(id, offset, len), offset);
-        let what = Submitted::Write { id, offset, len: len as u64 };
-        self.judge(name, model, what, answer)
-    }
-
     fn judge(
         &mut self,
-        name: &'static str,
-        model: usize,
+        Open { name, model, .. }: Open,
         what: Submitted,
         answer: Result<u64, StorageIoError>,
     ) -> Verdict {
-        if self.trace == Trace::Calls {
-            println!("{name}: {what:?} {answer:?}");
-        }
+        self.tell(|| format!("{name}: {what:?} {answer:?}"));
         let state = self.disk.state();
         self.model.submitted(model, what, answer, state.file(name))
+    }
+
+    /// Prints what happens, if that is wanted.
+    fn tell(&self, text: impl FnOnce() -> String) {
+        if self.trace == Trace::Calls {
+            println!("{}", text());
+        }
     }
 
     fn poll(&mut self) -> Verdict {
@@ -311,62 +253,97 @@ impl Episode {
     }
 
     fn deliver(&mut self, token: u64, result: i32) -> Verdict {
-        let owner = self.model.owner(token);
-        if self.trace == Trace::Calls {
-            println!("file {owner:?}: {token} delivered with {result}");
-        }
-        let count = if result >= 0 { &mut self.counts.good } else { &mut self.counts.failed };
-        *count += 1;
-        let is_sync = owner.is_some_and(|owner| self.model.files[owner].is_sync(token));
-        self.counts.syncs += u64::from(is_sync);
-        self.counts.failed_syncs += u64::from(is_sync && result < 0);
-        let state = self.disk.state();
-        let disk = match owner {
-            None => &state.files[0],
-            Some(owner) => match &self.closed[owner] {
-                Some(closed) => closed,
-                None => {
-                    let open = self.open.iter().find(|open| open.model == owner);
-                    state.file(open.expect("open, since it is not closed").name)
-                }
-            },
+        let Some(owner) = self.model.owner(token) else {
+            return Err(format!("G1: token {token} is not owed"));
         };
-        self.model.delivered(token, result, disk)?;
-        if let Some(owner) = owner
-            && let Some(closed) = &self.closed[owner]
-            && self.model.files[owner].owed() == 0
-        {
-            let is_cut = !FileModel::is_lost(closed);
-            self.model.files[owner].settled(&closed.bytes, is_cut)?;
+        self.tell(|| format!("file {owner}: {token} delivered with {result}"));
+        self.count(owner, token, result);
+        let bytes = self.read_bytes(owner, token, result)?;
+        let altered = self.model.files[owner].alteration(token);
+        let state = self.disk.state();
+        let disk = match &self.closed[owner] {
+            Some(closed) => closed,
+            None => {
+                let mut open = self.open.iter().chain(&self.closing);
+                let open = open.find(|open| open.model == owner);
+                state.file(open.expect("open, since it is not closed").name)
+            }
+        };
+        match &bytes {
+            Some(bytes) => self.model.read_delivered(token, result, bytes, disk)?,
+            None => self.model.delivered(token, result, disk)?,
         }
-        Ok(())
+        drop(state);
+        if let Some(bytes) = bytes.filter(|_| result >= 0) {
+            self.kept.push(Kept { token, model: owner, bytes });
+        }
+        if altered == Some(Alteration::Close) {
+            self.closed(owner, result)
+        } else {
+            self.settle(owner)
+        }
     }
 
-    /// Deregisters a file; `settled` is called once its last completion was delivered.
-    fn close(&mut self, which: usize) -> Verdict {
-        let Open { name, fd, model } = self.open.swap_remove(which);
-        if self.trace == Trace::Calls {
-            println!("{name}: deregister, file {model}");
+    /// Counts what the delivery of a token says.
+    fn count(&mut self, owner: usize, token: u64, result: i32) {
+        let (model, counts) = (&self.model.files[owner], &mut self.counts);
+        let met = self.if_good.remove(&token).unwrap_or_default();
+        if result >= 0 {
+            counts.add(Met::Good);
+            met.into_iter().for_each(|met| counts.add(met));
+        } else {
+            counts.add(Met::Failed);
+            counts.add_if(model.is_read(token), Met::ReadFailed);
+            let is_altered = model.alteration(token).is_some();
+            let met =
+                if result == CANCELED { Met::AlterationCancelled } else { Met::AlterationFailed };
+            counts.add_if(is_altered, met);
         }
-        self.io.deregister_fd(fd).map_err(|error| format!("G10: deregister: {error}"))?;
+        let is_sync = model.is_sync(token);
+        counts.add_if(is_sync, Met::Sync);
+        counts.add_if(is_sync && result < 0, Met::FailedSync);
+    }
+
+    /// The close of a file was delivered, the last of its completions.
+    fn closed(&mut self, model: usize, result: i32) -> Verdict {
+        let at = self.closing.iter().position(|open| open.model == model);
+        let open = self.closing.swap_remove(at.expect("a close was accepted"));
+        let owed = self.model.files[model].owed();
+        ensure!(owed == 0, "G10: {} is closed, and {owed} are owed", open.name);
+        let file = self.note_closed(open);
+        let is_cut = !FileModel::is_lost(&file) && result == 0;
+        self.model.files[model].settled(&file.bytes, is_cut)
+    }
+
+    /// A file is closed; it is looked at once its last completion was delivered.
+    fn note_closed(&mut self, Open { name, model, .. }: Open) -> FileState {
         let file = self.disk.state().file(name).clone();
-        let is_lost = FileModel::is_lost(&file);
-        self.counts.lost_files += u64::from(is_lost);
+        let loss_count = FileModel::loss_count(&file);
+        self.counts.add_if(loss_count > 0, Met::LostFile);
+        self.counts.add_if(loss_count > 1, Met::LostTwice);
         self.model.files[model].is_closed = true;
-        if self.model.files[model].owed() == 0 {
-            self.model.files[model].settled(&file.bytes, !is_lost)?;
-        }
-        self.closed[model] = Some(file);
-        Ok(())
+        self.closed[model] = Some(file.clone());
+        file
     }
 
-    fn reopen(&mut self, which: usize) -> Verdict {
-        let name = self.open[which].name;
-        self.close(which)?;
-        self.register(name);
-        let last = self.open.len() - 1;
-        self.open.swap(which.min(last), last);
-        Ok(())
+    fn settle(&mut self, model: usize) -> Verdict {
+        match &self.closed[model] {
+            Some(file) if self.model.files[model].owed() == 0 => {
+                let is_cut = !FileModel::is_lost(file);
+                self.model.files[model].settled(&file.bytes, is_cut)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Deregisters a file.
+    fn close(&mut self, which: usize) -> Verdict {
+        let open = self.open.swap_remove(which);
+        let Open { name, fd, model } = open;
+        self.tell(|| format!("{name}: deregister, file {model}"));
+        self.io.deregister_fd(fd).map_err(|error| format!("G10: deregister: {error}"))?;
+        self.note_closed(open);
+        self.settle(model)
     }
 
     fn finish(&mut self) -> Verdict {
@@ -377,6 +354,12 @@ impl Episode {
             self.close(0)?;
         }
         self.drain()?;
+        while !self.kept.is_empty() {
+            self.release()?;
+        }
+        let Stats { short_results, retries, .. } = self.io.stats();
+        self.counts.add_if(short_results > 0, Met::Continued);
+        self.counts.add_if(retries > 0, Met::SentAgain);
         let violations = std::mem::take(&mut self.disk.state().violations);
         if violations.is_empty() { Ok(()) } else { Err(violations.join("\n")) }
     }

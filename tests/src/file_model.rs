@@ -1,50 +1,64 @@
 //! [`FileModel`]: what the contract says of one registration of one file.
 
-use std::collections::VecDeque;
+mod alterations;
+mod durable;
+mod log;
+mod reads;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+};
 
 use ringzero_core::{Errno, StorageIoError};
 
 use crate::{
-    content::{Content, Span},
+    content::{Change, Content, Span},
     disk::{FileState, Injected},
     ensure,
     model::Verdict,
     traffic::is_retried,
 };
+use alterations::Owed;
+use durable::Durable;
+use log::{Entry, Log};
+pub(crate) use {durable::Sync, log::Kind, reads::Reading};
 
 pub(crate) const CANCELED: i32 = -Errno::CANCELED.number();
-
-/// One write or append, from acceptance until a sync has looked at it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    pub(crate) token: u64,
-    pub(crate) span: Span,
-    pub(crate) is_append: bool,
-    /// How often appends had been resumed when it was accepted.
-    pub(crate) epoch: u64,
-    pub(crate) result: Option<i32>,
-}
 
 /// What is known of the append stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
     Sound,
-    /// An append failed with this error, delivered; it began here.
-    Broken(Errno, u64),
+    /// An append failed with this error, delivered.
+    Broken(Errno),
 }
 
 /// One registration of one file.
 #[derive(Debug)]
 pub struct FileModel {
-    pub(crate) content: Content,
+    initial: Vec<u8>,
+    content: Content,
+    pub(crate) log: Log,
     pub(crate) tail: u64,
+    /// Every positional write ends here or before, since the last truncation.
     pub(crate) write_end: u64,
-    pub(crate) entries: VecDeque<Entry>,
+    /// The same, ever.
+    pub(crate) furthest_write: u64,
     pub(crate) appends: VecDeque<u64>,
-    pub(crate) syncs: VecDeque<u64>,
+    pub(crate) syncs: VecDeque<Sync>,
+    durable: Durable,
+    pub(crate) reads: BTreeMap<u64, Reading>,
+    /// Reads that were delivered and not released.
+    pub(crate) kept: usize,
+    altering: VecDeque<Owed>,
+    /// Alterations of the disk that are known here.
+    altered_count: usize,
     pub(crate) stream: Stream,
     pub(crate) epoch: u64,
     pub(crate) failed: Option<Errno>,
+    /// Failures of writes that a datasync reported.
+    pub(crate) reported: Vec<Errno>,
     pub(crate) owed: usize,
     pub(crate) highest: u64,
     /// It was deregistered.
@@ -55,15 +69,23 @@ impl FileModel {
     /// A file that has this content when it is registered.
     pub fn new(image: &[u8]) -> Self {
         Self {
+            initial: image.to_vec(),
             content: Content::new(image),
+            log: Log::default(),
             tail: image.len() as u64,
             write_end: 0,
-            entries: VecDeque::new(),
+            furthest_write: 0,
             appends: VecDeque::new(),
             syncs: VecDeque::new(),
+            durable: Durable::default(),
+            reads: BTreeMap::new(),
+            kept: 0,
+            altering: VecDeque::new(),
+            altered_count: 0,
             stream: Stream::Sound,
             epoch: 0,
             failed: None,
+            reported: Vec::new(),
             owed: 0,
             highest: image.len() as u64,
             is_closed: false,
@@ -75,40 +97,122 @@ impl FileModel {
         self.owed
     }
 
+    /// Operation slots that it holds: what is owed, and reads that were not released.
+    pub(crate) fn held(&self) -> usize {
+        self.owed + self.kept
+    }
+
     /// Whether this token is a datasync that is owed.
     pub fn is_sync(&self, token: u64) -> bool {
-        self.syncs.contains(&token)
+        self.syncs.iter().any(|sync| sync.token == token)
+    }
+
+    /// Whether this token is a read that is owed.
+    pub fn is_read(&self, token: u64) -> bool {
+        self.reads.contains_key(&token)
+    }
+
+    /// Whether a write, append or alteration is owed that may change something in a range.
+    pub fn is_changing(&self, range: &Range<u64>) -> bool {
+        self.log.is_changing(range)
+    }
+
+    /// Whether the failure of an append was delivered, and appends were not resumed.
+    pub fn is_broken(&self) -> bool {
+        self.stream != Stream::Sound
     }
 
     /// Whether its failure was delivered.
     pub fn failed(&self) -> Option<Errno> {
         self.failed
     }
+
+    /// A write, append or alteration was accepted.
+    pub(crate) fn log_change(&mut self, token: u64, kind: Kind, change: Change) {
+        let (epoch, result) = (self.epoch, None);
+        self.log.push(Entry { token, kind, change, epoch, result });
+    }
+
+    /// A write or append was accepted.
+    pub(crate) fn bytes_accepted(&mut self, token: u64, kind: Kind, span: Span) {
+        let end = span.offset + span.len;
+        self.highest = self.highest.max(end);
+        if kind == Kind::Append {
+            self.appends.push_back(token);
+            self.tail = end;
+        } else if span.len > 0 {
+            self.write_end = self.write_end.max(end);
+            self.furthest_write = self.furthest_write.max(end);
+            self.tail = self.tail.max(end);
+        }
+        self.log_change(token, kind, Change::Write(span));
+    }
+
+    /// A write, append or alteration was delivered.
+    pub(crate) fn change_delivered(
+        &mut self,
+        token: u64,
+        result: i32,
+        disk: &FileState,
+    ) -> Verdict {
+        let settled = self.log.unsettled().first().is_none_or(|entry| token < entry.token);
+        let Some(entry) = self.log.find_mut(token).filter(|_| !settled) else {
+            return Err(format!("G6: token {token} after its sync"));
+        };
+        entry.result = Some(result);
+        let Entry { kind, change, epoch, .. } = *entry;
+        let Change::Write(span) = change else {
+            return self.alteration_delivered(token, result, disk);
+        };
+        if kind == Kind::Append {
+            let first = self.appends.pop_front();
+            ensure!(first == Some(token), "G5: append {token} delivered before {first:?}");
+            if epoch < self.epoch {
+                // Accepted behind a failed one, and resumed before this was delivered.
+                ensure!(result == CANCELED, "G5: append {token} behind a failed one: {result}");
+                return Ok(());
+            }
+        }
+        if result >= 0 {
+            ensure!(result as u64 == span.len, "G3: {result} of {} bytes", span.len);
+            ensure!(
+                kind == Kind::Write || self.stream == Stream::Sound,
+                "G5: append {token} succeeded after one had failed"
+            );
+            return Ok(());
+        }
+        self.write_failed(token, (kind, span), result, disk)
+    }
 }
 
 impl FileModel {
     /// Whether the disk gave this file an error that fails it.
     pub fn is_lost(disk: &FileState) -> bool {
+        Self::loss_count(disk) > 0
+    }
+
+    /// How many such errors there were.
+    pub fn loss_count(disk: &FileState) -> usize {
         let is_fatal = |injected: &Injected| match injected.offset {
             None => true,
             Some(_) => !injected.errno.keeps_file_usable() && !is_retried(injected.errno),
         };
-        disk.injected.iter().any(is_fatal)
+        disk.injected.iter().filter(|injected| is_fatal(injected)).count()
     }
 
-    pub(crate) fn write_failed(
+    fn write_failed(
         &mut self,
         token: u64,
-        span: Span,
-        is_append: bool,
+        (kind, span): (Kind, Span),
         result: i32,
         disk: &FileState,
     ) -> Verdict {
+        let is_append = kind == Kind::Append;
         if result == CANCELED {
             let is_behind = is_append && self.stream != Stream::Sound;
             ensure!(is_behind || Self::is_lost(disk), "G7: {token} cancelled, but nothing failed");
             if is_append && self.stream == Stream::Sound {
-                self.stream = Stream::Broken(Errno::CANCELED, span.offset);
+                self.stream_broken(token, span.offset, Errno::CANCELED);
             }
             return Ok(());
         }
@@ -124,7 +228,7 @@ impl FileModel {
         };
         ensure!(disk.injected.iter().any(is_charged), "G4: {token} {span:?} says {errno}");
         if is_append {
-            self.stream = Stream::Broken(errno, span.offset);
+            self.stream_broken(token, span.offset, errno);
         }
         if !errno.keeps_file_usable() && self.failed.is_none() {
             self.failed = Some(errno);
@@ -132,28 +236,39 @@ impl FileModel {
         Ok(())
     }
 
+    /// The delivery of an append that began at `begin` says that the stream is broken.
+    fn stream_broken(&mut self, token: u64, begin: u64, errno: Errno) {
+        self.stream = Stream::Broken(errno);
+        self.tail = self.tail_after_failure(token, begin);
+        self.syncs.iter_mut().for_each(|sync| sync.put_back(begin));
+    }
+
     pub(crate) fn sync_delivered(&mut self, token: u64, result: i32, disk: &FileState) -> Verdict {
         let first = self.syncs.pop_front();
-        ensure!(first == Some(token), "G6: sync {token} delivered before {first:?}");
+        let Some(sync) = first.filter(|first| first.token == token) else {
+            return Err(format!("G6: sync {token} delivered before {first:?}"));
+        };
         let mut covered = None;
-        while let Some(entry) = self.entries.front().filter(|entry| entry.token < token) {
+        while let Some(entry) = self.log.settle_before(token) {
             let Some(result) = entry.result else {
                 return Err(format!("G6: sync {token} delivered before {}", entry.token));
             };
-            if result < 0 {
+            if result < 0 && entry.kind != Kind::Alteration {
                 covered = covered.or(Some(result));
             }
-            self.content.settle(entry.span, result >= 0);
-            self.entries.pop_front();
+            self.content.settle(entry.change, result >= 0);
         }
         match (result, covered) {
             (0, None) => {
-                let later: Vec<Span> = self.entries.iter().map(|entry| entry.span).collect();
+                self.durable.synced(sync);
+                let unsettled = self.log.unsettled();
+                let later: Vec<Change> = unsettled.iter().map(|entry| entry.change).collect();
                 self.content.check_durable(&disk.durable, &later)
             }
             (0, Some(error)) => Err(format!("G6: sync {token} hides the failure {error}")),
             (_, Some(error)) => {
                 ensure!(result == error, "G6: sync {token} says {result}, first failure {error}");
+                self.reported.push(Errno::new(-error));
                 Ok(())
             }
             (CANCELED, None) => {
@@ -179,16 +294,10 @@ impl FileModel {
     /// Why that is not allowed.
     pub fn resumed(&mut self, answer: Result<u64, StorageIoError>) -> Verdict {
         match (answer, self.stream) {
-            (Ok(tail), Stream::Broken(_, begin)) => {
-                let expected = begin.max(self.write_end);
-                ensure!(tail == expected, "G5: resumed at {tail}, not {expected}");
-                self.tail = tail;
-                self.epoch += 1;
-                self.stream = Stream::Sound;
-                Ok(())
-            }
-            (Ok(tail), Stream::Sound) => {
+            (Ok(tail), stream) => {
                 ensure!(tail == self.tail, "G5: tail {tail}, not {}", self.tail);
+                self.epoch += u64::from(stream != Stream::Sound);
+                self.stream = Stream::Sound;
                 Ok(())
             }
             // The failure is on its way to the caller.
@@ -217,16 +326,13 @@ impl FileModel {
     /// The first byte that is not allowed.
     pub fn settled(&mut self, image: &[u8], is_cut: bool) -> Verdict {
         ensure!(self.owed == 0, "the model lost count");
-        for entry in std::mem::take(&mut self.entries) {
-            self.content.settle(entry.span, entry.result.is_some_and(|result| result >= 0));
+        while let Some(entry) = self.log.settle_before(u64::MAX) {
+            self.content.settle(entry.change, entry.is_good());
         }
         ensure!(image.len() as u64 <= self.highest, "G3: {} bytes long", image.len());
         if is_cut && self.failed.is_none() {
-            let tail = match self.stream {
-                Stream::Sound => self.tail,
-                Stream::Broken(_, begin) => begin.max(self.write_end),
-            };
-            ensure!(image.len() as u64 <= tail, "G5: {} bytes, the tail is {tail}", image.len());
+            let (len, tail) = (image.len() as u64, self.tail);
+            ensure!(len <= tail, "G5: {len} bytes, the tail is {tail}");
         }
         self.content.check_all(image)
     }

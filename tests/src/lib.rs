@@ -43,6 +43,7 @@
 //! | `heap` | block memory that shows use after its end |
 //! | `model`, `file_model`, `content` | what a call may answer and a byte may be |
 //! | `episode` | a backend, its model and a run of calls |
+//! | `counts` | what random calls are to meet, and how often they did |
 //! | `choices` | what a run is decided by: a seed, or bytes |
 //! | `fusing` | groups of committers on the scripted backend, and their requests |
 //! | `random` | seeded numbers and recognisable bytes |
@@ -68,6 +69,7 @@ pub mod choices;
 #[cfg(target_os = "linux")]
 pub mod confine;
 pub mod content;
+pub mod counts;
 pub mod disk;
 pub mod episode;
 pub mod file_model;

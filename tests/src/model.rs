@@ -5,14 +5,16 @@
 //! (which errors were injected, what is in a file), and says whether that is allowed. Every check
 //! names the guarantee it comes from.
 
+mod refusal;
+
 use std::collections::BTreeMap;
 
-use ringzero_core::{Limits, StorageIoError};
+use ringzero_core::{Alteration, Limits, StorageIoError};
 
 use crate::{
     content::Span,
     disk::FileState,
-    file_model::{CANCELED, Entry, FileModel, Stream},
+    file_model::{FileModel, Kind, Reading, Stream, Sync},
 };
 
 /// What was submitted.
@@ -37,7 +39,21 @@ pub enum Submitted {
         len: u64,
     },
     /// A datasync.
-    Sync,
+    Sync {
+        /// The tail read just before.
+        tail: u64,
+    },
+    /// A read of `len` bytes at `offset`.
+    Read {
+        /// Where.
+        offset: u64,
+        /// How many bytes were asked for.
+        len: u64,
+        /// The tail read just before.
+        tail: u64,
+    },
+    /// An alteration.
+    Alter(Alteration),
 }
 
 /// Everything that was accepted, and what has been said of it.
@@ -91,134 +107,79 @@ impl Model {
         answer: Result<u64, StorageIoError>,
         disk: &FileState,
     ) -> Verdict {
+        self.files[file].follow(disk)?;
         match answer {
-            Ok(token) => self.accepted(file, what, token),
+            Ok(token) => self.accepted(file, what, token, disk),
             Err(error) => self.refused(file, what, error, disk),
         }
     }
 
-    fn accepted(&mut self, file: usize, what: Submitted, token: u64) -> Verdict {
+    fn accepted(&mut self, file: usize, what: Submitted, token: u64, disk: &FileState) -> Verdict {
         ensure!(token > self.last_token, "G1: token {token} after {}", self.last_token);
         self.last_token = token;
         self.owners.insert(token, file);
         let model = &mut self.files[file];
-        ensure!(model.failed.is_none(), "G7: taken after the failure was delivered");
+        let is_always_taken =
+            matches!(what, Submitted::Read { .. } | Submitted::Alter(Alteration::Close));
+        let is_sound = model.failed.is_none() || is_always_taken;
+        ensure!(is_sound, "G7: taken after the failure was delivered: {what:?}");
+        let is_ordered = matches!(what, Submitted::Sync { .. } | Submitted::Alter(_));
+        let may_be = is_ordered || !model.is_being_altered(disk);
+        ensure!(may_be, "taken while the file is altered: {what:?}");
         model.owed += 1;
-        let (span, is_append) = match what {
-            Submitted::Sync => {
-                model.syncs.push_back(token);
-                return Ok(());
+        match what {
+            Submitted::Sync { tail } => model.syncs.push_back(Sync::at(token, tail)),
+            Submitted::Write { id, offset, len } => {
+                model.bytes_accepted(token, Kind::Write, Span { id, offset, len });
             }
-            Submitted::Write { id, offset, len } => (Span { id, offset, len }, false),
             Submitted::Append { id, offset, len } => {
                 ensure!(model.stream == Stream::Sound, "G5: taken after the failure was delivered");
-                model.appends.push_back(token);
-                (Span { id, offset, len }, true)
+                model.bytes_accepted(token, Kind::Append, Span { id, offset, len });
             }
-        };
-        let end = span.offset + span.len;
-        model.highest = model.highest.max(end);
-        if is_append {
-            model.tail = end;
-        } else {
-            if span.len > 0 {
-                model.write_end = model.write_end.max(end);
-                model.tail = model.tail.max(end);
+            Submitted::Read { offset, len, tail } => {
+                let (end, epoch) = ((offset + len).min(tail).max(offset), model.epoch);
+                model.reads.insert(token, Reading { offset, len, end, epoch });
             }
+            Submitted::Alter(what) => model.alteration_accepted(token, what),
         }
-        let epoch = model.epoch;
-        model.entries.push_back(Entry { token, span, is_append, epoch, result: None });
         Ok(())
     }
 
-    fn refused(
-        &self,
-        file: usize,
-        what: Submitted,
-        error: StorageIoError,
-        disk: &FileState,
-    ) -> Verdict {
-        let model = &self.files[file];
-        let share = self.limits.operations_per_file as usize;
-        let share_bytes = u64::from(self.limits.blocks_per_file * self.limits.block_bytes);
-        // Those of earlier registrations hold slots of the share until they are delivered.
-        let closed = self.files.iter().filter(|file| file.is_closed);
-        let closed_owed: usize = closed.map(FileModel::owed).sum();
-        let broken = match model.stream {
-            Stream::Sound => None,
-            Stream::Broken(errno, _) => Some(errno),
-        };
-        match (error, what) {
-            (StorageIoError::Io(errno), _) if model.failed == Some(errno) => Ok(()),
-            (StorageIoError::Io(errno), Submitted::Append { .. }) if broken == Some(errno) => {
-                Ok(())
-            }
-            // An append request behind a failed one may fail the file; its appends are cancelled.
-            (StorageIoError::Io(errno), _) => {
-                let is_behind = model.stream != Stream::Sound
-                    && disk.injected.iter().any(|i| i.errno == errno && i.offset.is_some());
-                let is_lost = is_behind && !errno.keeps_file_usable();
-                ensure!(is_lost, "G1: refused with {errno}: {what:?}");
-                Ok(())
-            }
-            (StorageIoError::QueueFull, what) => {
-                // Once an append has failed, unknown to the caller, the tail stands still.
-                let is_still = !disk.injected.is_empty();
-                let is_extending = matches!(what, Submitted::Write { offset, len, .. }
-                    if !model.appends.is_empty() && (is_still || offset + len > model.tail));
-                let is_full = model.owed + closed_owed >= share;
-                ensure!(
-                    is_full || is_extending,
-                    "G8: QueueFull with {} owed: {what:?}",
-                    model.owed
-                );
-                Ok(())
-            }
-            (StorageIoError::BufferExhausted, Submitted::Write { len, .. })
-            | (StorageIoError::BufferExhausted, Submitted::Append { len, .. }) => {
-                let is_used = model.owed > 0 || len > share_bytes;
-                ensure!(is_used, "G8: BufferExhausted with nothing owed: {what:?}");
-                Ok(())
-            }
-            _ => Err(format!("G1: refused with {error:?}: {what:?}")),
-        }
-    }
-
-    /// A completion was delivered.
+    /// A completion was delivered, of anything but a read.
     ///
     /// # Errors
     /// Why that is not allowed.
     pub fn delivered(&mut self, token: u64, result: i32, disk: &FileState) -> Verdict {
+        let model = self.settle(token, disk)?;
+        if model.is_sync(token) {
+            return model.sync_delivered(token, result, disk);
+        }
+        model.change_delivered(token, result, disk)
+    }
+
+    /// The completion of a read was delivered, and the read showed these bytes.
+    ///
+    /// # Errors
+    /// Why that is not allowed.
+    pub fn read_delivered(
+        &mut self,
+        token: u64,
+        result: i32,
+        bytes: &[u8],
+        disk: &FileState,
+    ) -> Verdict {
+        self.settle(token, disk)?.read_delivered(token, result, bytes, disk)
+    }
+
+    /// A token is owed no longer: the file that it was of.
+    fn settle(&mut self, token: u64, disk: &FileState) -> Result<&mut FileModel, String> {
         let owner = self.owners.remove(&token);
         let Some(file) = owner else {
             return Err(format!("G1: token {token} is not owed"));
         };
         let model = &mut self.files[file];
+        model.follow(disk)?;
         model.owed -= 1;
-        if model.syncs.contains(&token) {
-            return model.sync_delivered(token, result, disk);
-        }
-        let at = model.entries.iter().position(|entry| entry.token == token);
-        let Some(at) = at else { return Err(format!("G6: token {token} after its sync")) };
-        let Entry { span, is_append, epoch, .. } = model.entries[at];
-        model.entries[at].result = Some(result);
-        if is_append {
-            let first = model.appends.pop_front();
-            ensure!(first == Some(token), "G5: append {token} delivered before {first:?}");
-            if epoch < model.epoch {
-                // Accepted behind a failed one, and resumed before this was delivered.
-                ensure!(result == CANCELED, "G5: append {token} behind a failed one: {result}");
-                return Ok(());
-            }
-        }
-        if result >= 0 {
-            ensure!(result as u64 == span.len, "G3: {result} of {} bytes", span.len);
-            ensure!(
-                !is_append || model.stream == Stream::Sound,
-                "G5: append {token} succeeded after one had failed"
-            );
-            return Ok(());
-        }
-        model.write_failed(token, span, is_append, result, disk)
+        Ok(model)
     }
 }

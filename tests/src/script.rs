@@ -93,9 +93,10 @@ pub struct Rough {
     pub choices: Choices,
     /// Writes and reads cut short.
     pub short: u64,
-    /// Writes and reads answered EINTR, EAGAIN or ECANCELED.
+    /// Writes, reads and alterations answered EINTR, EAGAIN or ECANCELED.
     pub retry: u64,
-    /// Writes refused for lack of room, or as malformed; half of them leave bytes.
+    /// Writes refused for lack of room, or as malformed; half of them leave bytes. Alterations that
+    /// fail, and do nothing.
     pub refused: u64,
     /// Writes lost with EIO or EROFS; half of them leave bytes. Reads that fail with EIO.
     pub lost: u64,
@@ -134,8 +135,12 @@ impl Rough {
         }
         if let Ask::Alter(_) = ask {
             let errnos = [Errno::INTR, Errno::AGAIN, Errno::CANCELED];
-            let is_refused = choices.chance(self.retry);
-            let errno = errnos[choices.below(3) as usize];
+            if choices.chance(self.retry) {
+                return Action::Fail(errnos[choices.below(3) as usize]);
+            }
+            let is_refused = choices.chance(self.refused);
+            let errnos = [Errno::NOSPC, Errno::OPNOTSUPP, Errno::IO, Errno::INVAL];
+            let errno = errnos[choices.below(4) as usize];
             return if is_refused { Action::Fail(errno) } else { Action::Complete };
         }
         let Ask::Write { len, kind, .. } = ask else {

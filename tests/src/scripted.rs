@@ -151,6 +151,8 @@ impl ScriptedBackend {
             let known = &mut state.files[file.inode];
             known.is_failed = false;
             known.injected.clear();
+            known.harmless.clear();
+            known.altered.clear();
             known.doubt = None;
         }
         self.handoff.files[slot.index()] = Some(file);

@@ -16,9 +16,11 @@
 //! unchanged at their addresses until the request is answered. That promise is what is tested here.
 #![allow(unsafe_code)]
 
+mod forbidden;
+
 use std::collections::VecDeque;
 
-use ringzero_core::{Alteration, Errno, Outcome, Piece, WriteKind};
+use ringzero_core::{Errno, Outcome, Piece, WriteKind};
 
 use crate::{
     choices::Choices,
@@ -26,13 +28,8 @@ use crate::{
     script::{Action, Order, Rough, Rule},
 };
 
-/// Times that a write is sent back by chance: fewer than the engine bears.
+/// Times that a request is sent back by chance: fewer than the engine bears.
 const MOST_RETRIES: usize = 12;
-
-/// Whether a request is a data-sync, or carries one.
-const fn is_sync(ask: Ask) -> bool {
-    matches!(ask, Ask::Sync(_) | Ask::Write { kind: WriteKind::Durable, .. })
-}
 
 /// Whether the engine sends a write again that is answered so.
 pub(crate) const fn is_retried(errno: Errno) -> bool {
@@ -109,25 +106,7 @@ impl State {
         if !self.is_quiet {
             self.log.push(Event::Began { number, inode, ask });
         }
-        if is_sync(ask) {
-            if self.pending.iter().any(|p| p.inode == inode && is_sync(p.ask)) {
-                self.violation(format!("two data-syncs of file {inode} in flight"));
-            }
-            if self.files[inode].is_failed {
-                self.violation(format!("a data-sync of the failed file {inode}: request {number}"));
-            }
-        }
-        // Of the blocks that a read begins and ends in it may want a part only, while the end of a
-        // stream in the same block is written again: with the same bytes as before.
-        let alignment = self.files[inode].alignment;
-        let slack = if alignment > 1 { u64::from(alignment) } else { 0 };
-        let is_ours = |p: &&Pending| p.inode == inode && p.owner == owner;
-        if let Some(hit) = self.pending.iter().filter(is_ours).find(|p| collide(p.ask, ask, slack))
-        {
-            let text = format!("{ask:?} beside overlapping {:?}", hit.ask);
-            self.violation(text);
-        }
-        self.check_alterations(owner, inode, ask);
+        self.check_begin(owner, inode, ask);
         if self.pending.iter().any(|p| p.owner == owner && p.id == id) {
             self.violation(format!("two requests in flight with id {id:#x}"));
         }
@@ -165,9 +144,9 @@ impl State {
         }
         let Some(rough) = &mut self.rough else { return Action::Complete };
         match (rough.choose(ask), ask) {
-            // Chance never uses up the retries of a write: scripts do, on purpose.
-            (Action::Fail(errno), Ask::Write { offset, .. } | Ask::Read { offset, .. })
-                if is_retried(errno) && self.files[inode].retried_at(offset) >= MOST_RETRIES =>
+            // Chance never uses up the retries of a request: scripts do, on purpose.
+            (Action::Fail(errno), Ask::Write { .. } | Ask::Read { .. } | Ask::Alter(_))
+                if is_retried(errno) && self.files[inode].retry_count(ask) >= MOST_RETRIES =>
             {
                 Action::Complete
             }
@@ -228,25 +207,7 @@ impl State {
                 }
             },
         };
-        let error = match (ask, outcome) {
-            // It fails nothing.
-            (Ask::Alter(_), _) => Ok(0),
-            // No progress is an error too.
-            (Ask::Write { .. }, Ok(0)) => Err(Errno::IO),
-            // The file takes no durable write: nothing happened to it.
-            (Ask::Write { kind: WriteKind::Durable, .. }, Err(Errno::OPNOTSUPP)) => Ok(0),
-            (_, outcome) => outcome,
-        };
-        if let Err(errno) = error {
-            let file = &mut self.files[inode];
-            let offset = match ask {
-                Ask::Write { offset, .. } | Ask::Read { offset, .. } => Some(offset),
-                Ask::Sync(_) | Ask::Alter(_) => None,
-            };
-            file.injected.push(Injected { offset, errno });
-            let is_lost = offset.is_none() || !is_retried(errno) && !errno.keeps_file_usable();
-            file.is_failed |= is_lost && !matches!(ask, Ask::Read { .. });
-        }
+        self.note(inode, ask, outcome);
         if std::env::var_os("RINGZERO_TRACE").is_some() {
             println!("    request {number} ended: {outcome:?}");
         }
@@ -256,26 +217,25 @@ impl State {
         (id, outcome)
     }
 
-    /// Nothing is under way beside a truncation, a punch or a close, and no durable write beside
-    /// any alteration; nothing follows a close.
-    fn check_alterations(&mut self, owner: u64, inode: usize, ask: Ask) {
-        let is_alone = |ask: Ask| match ask {
-            Ask::Alter(what) => !matches!(what, Alteration::Allocate { .. }),
-            Ask::Write { .. } | Ask::Read { .. } | Ask::Sync(_) => false,
+    /// What an answer says of the file.
+    fn note(&mut self, inode: usize, ask: Ask, outcome: Outcome) {
+        let file = &mut self.files[inode];
+        let errno = match (ask, outcome) {
+            // No progress is an error too.
+            (Ask::Write { .. }, Ok(0)) => Errno::IO,
+            (Ask::Alter(what), Ok(_)) => return file.altered.push(what),
+            (_, Ok(_)) => return,
+            // The file takes no durable write: nothing happened to it.
+            (Ask::Write { kind: WriteKind::Durable, .. }, Err(Errno::OPNOTSUPP)) => return,
+            (_, Err(errno)) => errno,
         };
-        let is_durable = |ask| matches!(ask, Ask::Write { kind: WriteKind::Durable, .. });
-        let is_altering = |ask| matches!(ask, Ask::Alter(_));
-        let others = self.pending.iter().filter(|p| p.owner == owner && p.inode == inode);
-        let mut others = others.map(|p| p.ask);
-        let hit = others.find(|other| {
-            is_alone(ask)
-                || is_alone(*other)
-                || is_altering(ask) && (is_altering(*other) || is_durable(*other))
-                || is_altering(*other) && is_durable(ask)
-        });
-        if let Some(hit) = hit {
-            self.violation(format!("{ask:?} beside {hit:?}"));
-        }
+        let offset = match ask {
+            Ask::Read { .. } | Ask::Alter(_) => return file.harmless.push((ask, errno)),
+            Ask::Write { offset, .. } => Some(offset),
+            Ask::Sync(_) => None,
+        };
+        file.injected.push(Injected { offset, errno });
+        file.is_failed |= offset.is_none() || !is_retried(errno) && !errno.keeps_file_usable();
     }
 
     /// What the end of a write says about what is durable, and about an answer that was in doubt.
@@ -393,20 +353,6 @@ impl Drop for State {
             assert!(self.violations.is_empty(), "{:#?}", self.violations);
         }
     }
-}
-
-/// Whether two requests must not be in flight at one time: they overlap, and one is a write. Of
-/// a read, `slack` bytes at its begin and its end do not count.
-fn collide(one: Ask, other: Ask, slack: u64) -> bool {
-    let range = |ask| match ask {
-        Ask::Write { offset, len, .. } => Some((offset, offset + len, true)),
-        Ask::Read { offset, len, .. } => {
-            Some((offset + slack, (offset + len).saturating_sub(slack), false))
-        }
-        Ask::Sync(_) | Ask::Alter(_) => None,
-    };
-    let (Some(one), Some(other)) = (range(one), range(other)) else { return false };
-    (one.2 || other.2) && one.0 < other.1 && other.0 < one.1
 }
 
 /// The bytes of a request.

@@ -12,6 +12,7 @@
 //! | a failed append leaves waiting datasyncs where the tail was | `append.rs` | 111 |
 //! | it is where the tail is when the datasync ends | `sync.rs` | |
 //! | no datasync remembers the tail | `sync.rs` | |
+//! | a truncation leaves waiting datasyncs where the tail was | `alter.rs` | |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
@@ -149,6 +150,22 @@ fn what_is_appended_in_place_of_what_failed_is_not_below_it() {
     let sync = s.sync(fd).unwrap();
     assert_eq!(s.wait_for(sync), 0);
     assert_eq!(s.io.durable_tail(fd), Ok(7));
+}
+
+/// Nothing is above the tail: not what a datasync speaks of that was accepted while the file was
+/// longer.
+#[test]
+fn a_truncation_takes_datasyncs_accepted_behind_it_back() {
+    let (mut s, fd) = synced();
+    s.append(fd, b"567").unwrap();
+    let cut = s.submit(|io| io.submit_truncate(fd, 2)).unwrap();
+    let sync = s.sync(fd).unwrap();
+    s.drain();
+    assert_eq!([s.result(cut), s.result(sync)], [0, 0]);
+    assert_eq!((s.io.tail(fd), s.io.durable_tail(fd)), (Ok(2), Ok(2)));
+    s.append(fd, b"345").unwrap();
+    s.drain();
+    assert_eq!(s.io.durable_tail(fd), Ok(2), "not before a datasync of its own");
 }
 
 #[test]

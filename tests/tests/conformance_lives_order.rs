@@ -202,6 +202,8 @@ fn a_truncation_does_not_take_the_place_of_resuming_and_a_failed_append_rewinds_
     let refused = Err(StorageIoError::Io(Errno::NOSPC));
     assert_eq!(s.append(fd, b"x"), refused);
     let token = truncate(&mut s, fd, 20);
+    assert_eq!(s.append(fd, b"x"), LATER);
+    assert_eq!(s.io.can_accept(fd, 1), LATER.map(drop), "what an append would answer");
     assert_eq!((s.wait_for(token), s.append(fd, b"x")), (0, refused));
     assert_eq!(s.io.resume_append(fd), Ok(20));
     let good = s.append(fd, &[2; 10]).unwrap();

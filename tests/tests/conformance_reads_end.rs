@@ -8,13 +8,15 @@
 //! | what is shown is cut to what was asked for | the same |
 //! | reading nothing is the end | `a_segment_ends_..`, all modes |
 //! | part of an aligned block is the end | the same, where nothing says more |
+//! | no request for what was cut | `a_read_asks_for_nothing_behind_..` |
 //! | a read of a gap waits for the write behind it | `a_gap_..`, modes that delay |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
-use ringzero_core::{Errno, Limits, StorageIoExt};
+use ringzero_core::{Errno, Limits, StorageIo, StorageIoExt};
 use ringzero_tests::{
     conformance,
+    disk::Ask,
     fixture::{Fixture, Place, SMALL, Scripted, Setup},
     random::bytes,
     script::{Action, Of, Rule},
@@ -98,6 +100,29 @@ fn a_read_behind_an_append_that_fails_ends_where_the_file_does() {
     assert_eq!(s.wait_for(append), -Errno::NOSPC.number());
     assert_eq!(s.fixture.read("file").len(), 1_060, "control: more is in the file");
     assert!(s.bytes_of(read) == bytes(1, 0, 1_000)[900..]);
+}
+
+/// Behind the end that a failed append left, the next one is on its way beside the read.
+#[test]
+fn a_read_asks_for_nothing_behind_the_end_of_the_file() {
+    let mut s = scripted();
+    let fd = s.open("file", &bytes(1, 0, 1_000));
+    let disk = s.fixture.disk.clone();
+    disk.script(Rule::once("file", Of::Writes, Action::Hang));
+    let append = s.append(fd, &[7; 100]).unwrap();
+    s.io.flush().unwrap();
+    let reads = [s.read(fd, 150, 900).unwrap(), s.read(fd, 50, 1_000).unwrap()];
+    disk.release(Action::Fail(Errno::NOSPC));
+    s.poll();
+    assert_eq!(s.result(append), -Errno::NOSPC.number());
+    assert_eq!(s.io.resume_append(fd), Ok(1_000));
+    s.append(fd, &[8; 100]).unwrap();
+    assert_eq!(s.bytes_of(reads[0]), &bytes(1, 0, 1_000)[900..]);
+    assert_eq!(s.bytes_of(reads[1]), []);
+    let is_read = |(_, ask): &(u64, Ask)| matches!(ask, Ask::Read { .. });
+    let asked: Vec<_> = disk.requests("file").into_iter().filter(is_read).collect();
+    assert_eq!(asked.len(), 1, "nothing to read for the other");
+    assert!(matches!(asked[0].1, Ask::Read { offset: 900, len: 100, .. }), "{asked:?}");
 }
 
 fn scripted() -> Session<Scripted<false>> {

@@ -113,8 +113,9 @@ impl<'a, M: Mode> Episode<'a, M> {
             0..330 => self.append(name, fd, model)?,
             330..600 => self.write(name, fd, model)?,
             600..700 => {
+                let tail = self.io.tail(fd).expect("known");
                 let answer = self.io.submit_datasync(fd);
-                self.judge(name, model, Submitted::Sync, answer)?;
+                self.judge(name, model, Submitted::Sync { tail }, answer)?;
             }
             700..780 => drop(self.io.flush().expect("open")),
             780..920 => self.poll()?,

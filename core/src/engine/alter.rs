@@ -240,10 +240,7 @@ impl<S: Storage> Engine<S> {
         if !is_closing {
             return self.end_alteration(slot, result);
         }
-        if is_left {
-            return self.end_alteration(slot, Ok(0));
-        }
-        if !is_close {
+        if !is_close && !is_left {
             file.sent_end = file.tail;
             operation.result = result.map_or_else(|errno| errno.number(), |_| 0);
             operation.done = 1;
@@ -251,8 +248,9 @@ impl<S: Storage> Engine<S> {
             operation.stage = Stage::Queued;
             return self.mark_urgent(slot);
         }
-        file.was_closed = !is_refused;
+        file.was_closed = !is_refused && !is_left;
         let result = match operation.result {
+            0 if is_left => Ok(0),
             0 => result,
             number => Err(Errno::new(number)),
         };
@@ -287,8 +285,8 @@ impl<S: Storage> Engine<S> {
                 (file.tail, file.settled_end) = (len, len);
                 file.sent_end = len;
                 file.write_end = file.write_end.min(len);
-                file.sync_tail = file.sync_tail.min(len);
                 file.durable_tail = file.durable_tail.min(len);
+                self.put_syncs_back(slot, len);
             }
             Alteration::Punch { offset, len } => {
                 // What is written again with the next append is zeros from here on.

@@ -16,10 +16,7 @@ use super::{
     operation::{ANNOUNCES_APPEND_FAILURE, Kind, Operation, Stage},
     storage::Storage,
 };
-use crate::{
-    Errno, IoFd, StorageIoError,
-    table::{buffer_ring::Place, records::NIL},
-};
+use crate::{Errno, IoFd, StorageIoError, table::buffer_ring::Place};
 
 impl<S: Storage> Engine<S> {
     /// Accepts an append of `data`; see
@@ -155,17 +152,9 @@ impl<S: Storage> Engine<S> {
         let file = self.files.records.at_mut(slot);
         file.tail = begin.max(file.write_end);
         file.settled_end = file.settled_end.min(file.tail);
-        file.sync_tail = file.sync_tail.min(file.tail);
         file.append_gate = AppendGate::Undelivered(errno);
         let (tail, is_segment) = (file.tail, file.is_segment);
-        let mut index = file.syncs.head;
-        while index != NIL {
-            let sync = self.operations.records.at_mut(index);
-            if sync.result == 0 {
-                sync.offset = sync.offset.min(tail);
-            }
-            index = sync.links.next;
-        }
+        self.put_syncs_back(slot, tail);
         self.operations.records.at_mut(failed).flags |= ANNOUNCES_APPEND_FAILURE;
         if !is_segment {
             self.cut_reads(slot, tail);

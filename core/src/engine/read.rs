@@ -266,7 +266,13 @@ impl<S: Storage> Engine<S> {
         let read = self.operations.records.at(index);
         let (lead, done) = (file.lead(read), read.done);
         let place = Place { block: read.place.block, at: read.place.at - lead };
-        let rest = (lead + read.len - done).min(MAX_REQUEST_BYTES);
+        // No more than is wanted: it may have been cut, and behind that the next append be on its
+        // way.
+        let wanted = file.floor(u64::from(lead) + read.result as u64 + u64::from(file.mask)) as u32;
+        let rest = wanted.saturating_sub(done).min(MAX_REQUEST_BYTES);
+        if rest == 0 {
+            return self.finish_read(index, lead);
+        }
         let offset = file.floor(read.offset) + u64::from(done);
         let mut gathered = Gathered::NOTHING;
         let byte_count = self.gather(&mut gathered, place, done, rest, false);

@@ -85,11 +85,9 @@ impl<S: Storage> Engine<S> {
         let is_taken = match file.health {
             Health::Announced(errno) => return Err(StorageIoError::Io(errno)),
             Health::Failed(_) => self.append_offset(slot, len).map(|_| false)?,
+            Health::Sound if file.gate == Gate::Altering => return Err(StorageIoError::QueueFull),
             Health::Sound => self.append_offset(slot, len)?.is_some(),
         };
-        if file.health == Health::Sound && file.gate == Gate::Altering {
-            return Err(StorageIoError::QueueFull);
-        }
         if len > self.max_write {
             return Err(StorageIoError::Io(Errno::MSGSIZE));
         }

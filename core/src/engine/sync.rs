@@ -10,8 +10,8 @@
 //! one.
 //!
 //! What a sync covers ends at the tail when it was accepted, of the bytes that were appended: its
-//! success moves the file's durable tail there. Where a failed append puts the tail back it takes
-//! the waiting syncs with it: what is appended there next is none of theirs.
+//! success moves the file's durable tail there. What puts the tail back (a failed append, a
+//! truncation) takes the waiting syncs with it: what is appended there next is none of theirs.
 //!
 //! Worked example: write 1, sync 2, sync 3, write 4, sync 5. When write 1 has ended, one OS call
 //! serves 2 and 3, with write 4 in flight beside it; 5 waits for 4 and for that call.
@@ -76,6 +76,21 @@ impl<S: Storage> Engine<S> {
             self.mark_urgent(slot);
         }
         Ok(token)
+    }
+
+    /// The tail went back to `tail`: waiting syncs speak of no more than that.
+    #[cold]
+    pub(super) fn put_syncs_back(&mut self, slot: u32, tail: u64) {
+        let file = self.files.records.at_mut(slot);
+        file.sync_tail = file.sync_tail.min(tail);
+        let mut index = file.syncs.head;
+        while index != NIL {
+            let sync = self.operations.records.at_mut(index);
+            if sync.result == 0 {
+                sync.offset = sync.offset.min(tail);
+            }
+            index = sync.links.next;
+        }
     }
 
     /// The token of the oldest unfinished write or append of the file.

@@ -328,7 +328,19 @@ impl Shared {
         let (bytes, durable) = (content.to_vec(), content.to_vec());
         let (name, node, injected) = (name.to_owned(), Node::Regular, Vec::new());
         let (alignment, is_failed, doubt) = (1, false, None);
-        let file = FileState { name, node, alignment, bytes, durable, injected, is_failed, doubt };
+        let (harmless, altered) = (Vec::new(), Vec::new());
+        let file = FileState {
+            name,
+            node,
+            alignment,
+            bytes,
+            durable,
+            injected,
+            harmless,
+            altered,
+            is_failed,
+            doubt,
+        };
         match state.files.iter().position(|known| known.name == file.name) {
             Some(inode) => state.files[inode] = file,
             None => state.files.push(file),

@@ -25,7 +25,7 @@ use super::{
     writer::IN_FLIGHT,
 };
 use crate::{
-    content::{Content, Span},
+    content::{Change, Content, Span},
     session::PATIENCE,
 };
 
@@ -118,7 +118,7 @@ impl Expected {
             match operation {
                 Operation::Append { len } => {
                     let span = Span { id, offset: append_end, len: len as u64 };
-                    expected.appends.settle(span, is_reported);
+                    expected.appends.settle(Change::Write(span), is_reported);
                     if is_reported && expected.reported_bytes < append_end {
                         return Err(format!("{span:?} was reported before an older append"));
                     }
@@ -128,7 +128,8 @@ impl Expected {
                     }
                 }
                 Operation::Write { offset, len } => {
-                    expected.writes.settle(Span { id, offset, len: len as u64 }, is_reported);
+                    let span = Span { id, offset, len: len as u64 };
+                    expected.writes.settle(Change::Write(span), is_reported);
                 }
                 Operation::Datasync => {}
             }

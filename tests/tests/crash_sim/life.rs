@@ -70,15 +70,7 @@ impl Life {
     /// A program whose files are opened with O_DIRECT and this alignment, or buffered (1).
     pub(crate) fn new(seed: u64, discipline: Discipline, alignment: u32) -> Self {
         let mut random = Random::new(seed);
-        let worse = SimFaults { short: 250, slow: 100, ..SimFaults::default() };
-        let faults = match random.below(4) {
-            0 => worse,
-            1 => SimFaults { refused: 120, ..worse },
-            2 => SimFaults { lost: 15, sync_failed: 80, write_back_failed: 30, ..worse },
-            _ => {
-                SimFaults { refused: 60, sync_failed: 40, write_back_failed: 15, hung: 8, ..worse }
-            }
-        };
+        let faults = faults(&mut random);
         let policy = if random.chance(500) { Policy::Retry } else { Policy::Abandon };
         Self {
             random,
@@ -277,6 +269,17 @@ impl Life {
             Some(at) => Err(format!("foreign: byte {at} of the data is {}", data[at])),
             None => Ok(()),
         }
+    }
+}
+
+/// What goes wrong in a program.
+pub(crate) fn faults(random: &mut Random) -> SimFaults {
+    let worse = SimFaults { short: 250, slow: 100, ..SimFaults::default() };
+    match random.below(4) {
+        0 => worse,
+        1 => SimFaults { refused: 120, ..worse },
+        2 => SimFaults { lost: 15, sync_failed: 80, write_back_failed: 30, ..worse },
+        _ => SimFaults { refused: 60, sync_failed: 40, write_back_failed: 15, hung: 8, ..worse },
     }
 }
 

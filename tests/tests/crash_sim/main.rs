@@ -47,6 +47,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
+mod altered;
 #[path = "../../../backends/examples/wal/format/mod.rs"]
 #[allow(dead_code, reason = "the log uses a part of it")]
 mod format;
@@ -61,9 +62,10 @@ use std::{
     thread,
 };
 
-use life::{Life, Tally, add};
+use altered::Program;
+use life::{Life, Tally, add, faults};
 use log::Discipline;
-use ringzero_tests::random::number_from_env;
+use ringzero_tests::random::{Random, number_from_env};
 
 /// Runs one seed.
 fn run(seed: u64, discipline: Discipline, alignment: u32) -> (Tally, Result<(), String>) {
@@ -172,6 +174,38 @@ fn a_simulation_is_a_pure_function_of_seed_and_calls() {
 #[test]
 fn a_log_that_does_not_sync_is_caught() {
     let caught = (0..100).find(|&seed| run(seed, Discipline::Reckless, 1).1.is_err());
+    println!("caught by seed {caught:?}");
+    assert!(caught.is_some_and(|seed| seed < 20), "{caught:?}");
+}
+
+/// Runs one seed of a file whose size and holes change.
+fn alter(seed: u64, discipline: Discipline) -> (altered::Tally, Result<(), String>) {
+    let alignment = [1, 512, 64][(seed % 3) as usize];
+    let faults = faults(&mut Random::new(seed));
+    let mut program = Program::new(seed, faults, discipline, alignment);
+    let result = program.run();
+    (program.tally, result)
+}
+
+#[test]
+fn what_a_cut_leaves_of_a_file_is_what_a_datasync_covers_or_what_came_after_it() {
+    let first = number_from_env("RINGZERO_SEED", 0);
+    let count = number_from_env("RINGZERO_SEEDS", 10_000) / 5;
+    let mut sum = [0; 16];
+    for seed in first..first + count {
+        let (tally, result) = alter(seed, Discipline::Sound);
+        result.unwrap_or_else(|what| panic!("RINGZERO_SEED={seed}: {what}"));
+        sum.iter_mut().zip(tally.all()).for_each(|(sum, count)| *sum += count);
+    }
+    println!("{count} seeds from {first}: {sum:?}");
+    let least = count / 40;
+    assert!(sum.iter().all(|met| *met >= least), "control: everything was met: {sum:?}");
+}
+
+/// The control: an alteration is not durable when it is delivered.
+#[test]
+fn an_alteration_that_is_taken_for_durable_too_early_is_caught() {
+    let caught = (0..100).find(|&seed| alter(seed, Discipline::Reckless).1.is_err());
     println!("caught by seed {caught:?}");
     assert!(caught.is_some_and(|seed| seed < 20), "{caught:?}");
 }
