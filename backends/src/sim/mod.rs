@@ -45,9 +45,9 @@ pub use trace::{SimEvent, SimTrace};
 /// A backend over a disk in memory, for tests: seeded faults, virtual time, power cuts.
 ///
 /// It implements [`ringzero_core::StorageIo`] and [`StorageIoExt`] with `File = SimFile`, and
-/// [`EventSource`](crate::EventSource), so code to be tested is generic over those. From the start it meets what no caller may notice
-/// ([`SimFaults::HARMLESS`]); [`SimBackend::inject`] makes it worse, and [`SimBackend::crash`] ends
-/// it and gives the disk that a power cut leaves.
+/// [`EventSource`](crate::EventSource), so code to be tested is generic over those. From the start
+/// it meets what no caller may notice ([`SimFaults::HARMLESS`]); [`SimBackend::inject`] makes it
+/// worse, and [`SimBackend::crash`] ends it and gives the disk that a power cut leaves.
 ///
 /// Unlike other backends it allocates and takes a lock on every path: it is for tests, not for hot
 /// loops. Bytes that are not synced keep their history, so memory grows until they are.

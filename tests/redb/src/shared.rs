@@ -65,6 +65,8 @@ pub struct State<B> {
     awaited: BTreeMap<u64, Option<Result<u32, Errno>>>,
     polled: Vec<IoCompletion>,
     sleeper: Sleeper,
+    /// Threads that wait for `changed`.
+    others: u32,
 }
 
 /// The lock, held.
@@ -113,7 +115,8 @@ impl<B: StorageIo + StorageIoExt + EventSource> Shared<B> {
     pub fn new(mut io: B) -> io::Result<Self> {
         let handle = io.wait_handle()?;
         let (awaited, polled) = (BTreeMap::new(), Vec::with_capacity(64));
-        let state = State { io, failed: None, awaited, polled, sleeper: Sleeper::Nobody };
+        let state =
+            State { io, failed: None, awaited, polled, sleeper: Sleeper::Nobody, others: 0 };
         Ok(Self { state: Mutex::new(state), changed: Condvar::new(), handle })
     }
 
@@ -123,8 +126,18 @@ impl<B: StorageIo + StorageIoExt + EventSource> Shared<B> {
     }
 
     /// Until somebody has taken something in, or given something back.
-    fn wait_for_others<'a>(&self, state: Guard<'a, B>) -> Guard<'a, B> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    fn wait_for_others<'a>(&self, mut state: Guard<'a, B>) -> Guard<'a, B> {
+        state.others += 1;
+        state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.others -= 1;
+        state
+    }
+
+    /// Tells those who wait for others. Costs a system call, which most changes concern nobody for.
+    fn tell_others(&self, state: &State<B>) {
+        if state.others > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// Takes in what there is; if nothing is, after a sleep.
@@ -144,7 +157,7 @@ impl<B: StorageIo + StorageIoExt + EventSource> Shared<B> {
         }
         state.take_in();
         self.keep_waking(&state);
-        self.changed.notify_all();
+        self.tell_others(&state);
         prepared.map_err(to_io_error)?;
         Ok(state)
     }
@@ -202,7 +215,7 @@ impl<B: StorageIo + StorageIoExt + EventSource> Shared<B> {
         };
         state.awaited.remove(&token);
         let taken = take(&mut state, token, outcome);
-        self.changed.notify_all();
+        self.tell_others(&state);
         taken
     }
 
