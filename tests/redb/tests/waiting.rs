@@ -10,12 +10,15 @@
 //!
 //! | changed | red |
 //! |---|---|
-//! | who polls does not prepare again for the sleeper | `a_sleeper_stays_armed_…` |
-//! | who takes in a sleeper's result does not wake it | `a_sleeper_whose_completion_…` |
-//! | a sleeper is not woken again after a draining | `a_sleeper_whose_completion_…` |
-//! | nobody is told that something was taken in | |
-//! | a sleeper that waits for room is not woken | |
-//! | a result goes to whoever asks next | |
+//! | who polls does not prepare again for the sleeper | `a_sleeper_stays_armed_..`, `uring` |
+//! | who takes in a sleeper's result does not wake it | `a_sleeper_is_woken_..`, `worker` |
+//! | who then waits for others does not wake it again | `a_sleeper_is_woken_..` |
+//! | who then takes something else in does not | `a_sleeper_whose_completion_..`, `worker` |
+//! | a sleeper that waits for room is not woken | `worker::whoever_waits_for_room_..` |
+//! | those who wait for others are not told of what is taken in | `worker`, `uring` |
+//! | nor of a read that is released | `worker::whoever_waits_for_room_..` |
+//! | a result goes to whoever asks next | all but `sync` and `a_sleeper_stays_armed_..` |
+//! | the lock is held through the sleep | the first three never end |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
@@ -60,6 +63,14 @@ impl Worklet {
     }
 }
 
+/// Until another thread, the only one, waits for a sync: from its acceptance on it has the lock
+/// until it sleeps.
+fn await_sync(storage: &RingzeroStorage<SimBackend>) {
+    while storage.with(|io| io.pending_count()) == 0 {
+        thread::yield_now();
+    }
+}
+
 /// A storage over the simulated disk, and a thread asleep in a sync of it.
 fn asleep(seed: u64) -> (RingzeroStorage<SimBackend>, Worklet) {
     let disk = SimDisk::new();
@@ -73,10 +84,7 @@ fn asleep(seed: u64) -> (RingzeroStorage<SimBackend>, Worklet) {
         let storage = storage.clone();
         move || storage.sync_data().expect("synced")
     });
-    // From its acceptance on it has the lock until it sleeps.
-    while storage.with(|io| io.pending_count()) == 0 {
-        thread::yield_now();
-    }
+    await_sync(&storage);
     storage.with(|io| io.inject(SimFaults::NONE));
     (storage, sleeper)
 }
@@ -116,7 +124,28 @@ fn a_sleeper_whose_completion_another_thread_polls_is_woken() {
     }
 }
 
-/// Storages of a backend over a new file.
+#[test]
+fn a_sleeper_is_woken_by_another_thread_that_goes_to_wait_itself() {
+    for seed in 0..50 {
+        let (storage, sleeper) = asleep(seed);
+        storage.with(|io| {
+            io.release();
+            assert!(!io.prepare_wait().expect("prepared"), "the sync has ended");
+            io.inject(HUNG);
+        });
+        // It takes the first sync in, and prepares for its own before the sleeper is back.
+        let other = Worklet::start({
+            let storage = storage.clone();
+            move || storage.sync_data().expect("synced")
+        });
+        sleeper.finish();
+        await_sync(&storage);
+        storage.with(SimBackend::release);
+        other.finish();
+    }
+}
+
+/// A storage of a backend over a new file.
 fn storage_of<M: Mode>(limits: Limits, folder: &TempDir) -> RingzeroStorage<M::Backend> {
     let config = Config { limits, ..Config::default() };
     let io = M::build(&config).expect("it could be built a moment ago");
