@@ -6,8 +6,8 @@ use crate::errno::Errno;
 
 /// Why a call of the interface was refused.
 ///
-/// `QueueFull` and `BufferExhausted` mean *later*: poll for completions and try again. If nothing is
-/// pending, delivered reads hold what is missing, and one must be released
+/// `QueueFull` and `BufferExhausted` mean *later*: poll for completions and try again. If nothing
+/// is pending, delivered reads hold what is missing, and one must be released
 /// ([`FileStatus::kept_reads`](crate::FileStatus::kept_reads)). Everything else stays until the
 /// caller changes something.
 ///

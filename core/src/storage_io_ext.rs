@@ -98,6 +98,7 @@ use crate::{
 ///
 /// /// The end of the program. True if everything was merged well.
 /// fn stop<S: StorageIoExt>(io: &mut S) -> Result<bool> {
+///     io.wait(usize::MAX, Some(Duration::from_secs(1)))?; // for all that is pending
 ///     io.shutdown(Duration::from_secs(10))?;
 ///     let stats = io.stats();
 ///     Ok(stats.kernel_requests() * 10 < stats.submitted)

@@ -3,11 +3,11 @@
 //! # Mutations
 //! | removed or changed | red |
 //! |---|---|
-//! | a wait for a token ends with the first completion | |
-//! | what comes before it is not passed on | |
-//! | a sink without room is asked for ever | |
-//! | kept reads are not counted, or not given back | |
-//! | a failure is told although a sync has reported it | |
+//! | a wait for a token goes on behind the first completions | `who_waits_..` where not at once |
+//! | what comes before it is passed on | `who_waits_..`, `a_wait_for_one_ends_..` |
+//! | a sink without room ends it | `a_wait_for_one_ends_..` never ends |
+//! | kept reads are counted | `released_reads_..` |
+//! | a failure that a sync will report is told no more | `a_failure_is_told_..` |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout)]
 
@@ -28,15 +28,15 @@ conformance!(
 
 const LATER: [StorageIoError; 2] = [StorageIoError::QueueFull, StorageIoError::BufferExhausted];
 
-/// Waits until it has come; a signal may end a wait early.
-fn wait_for<F: Fixture>(s: &mut Session<F>, token: u64) -> IoCompletion {
-    for _ in 0..20 {
+/// Waits until it has come, and counts the calls: a signal may end one early.
+fn wait_for<F: Fixture>(s: &mut Session<F>, token: u64) -> (IoCompletion, u32) {
+    for calls in 1..20 {
         let mut batch = Vec::new();
         let found = s.io.wait_for(token, Some(PATIENCE), &mut batch).expect("waited");
         assert_eq!(found, batch.iter().copied().find(|completion| completion.token == token));
         s.take(&batch);
         if let Some(completion) = found {
-            return completion;
+            return (completion, calls);
         }
     }
     panic!("{} owed, and {token} does not come", s.io.pending_count());
@@ -45,19 +45,23 @@ fn wait_for<F: Fixture>(s: &mut Session<F>, token: u64) -> IoCompletion {
 fn who_waits_for_one_gets_it_and_all_that_come_before_it<F: Fixture>() {
     let Some(mut s) = Session::<F>::at(Place::Disk, &Setup::default()) else { return };
     let fd = s.open("file", b"");
+    let mut calls = 0;
     for round in 0..20 {
         let appends: Vec<u64> = (0..5).map(|_| s.append(fd, b"record").unwrap()).collect();
         let sync = s.sync(fd).unwrap();
         let behind = s.append(fd, b"behind").unwrap();
-        assert_eq!(wait_for(&mut s, sync), IoCompletion { token: sync, result: 0 });
+        let (synced, more) = wait_for(&mut s, sync);
+        assert_eq!(synced, IoCompletion { token: sync, result: 0 });
+        calls += more;
         assert!(appends.iter().all(|token| s.result(*token) == 6), "in the sink, too");
         let read = s.read(fd, 6, round * 36).unwrap();
-        assert_eq!(wait_for(&mut s, read).outcome(), Ok(6));
+        assert_eq!(wait_for(&mut s, read).0.outcome(), Ok(6));
         assert_eq!(s.io.read_bytes(read, 0), Ok(&b"record"[..]));
         s.io.release_read(read).unwrap();
         s.drain();
         assert_eq!(s.result(behind), 6);
     }
+    assert!(calls < 30, "{calls} calls for 20 syncs");
 }
 
 fn a_wait_for_what_never_comes_ends<F: Fixture>() {
@@ -87,7 +91,7 @@ fn a_wait_for_one_ends_at_a_sink_without_room<F: Fixture>() {
     assert_eq!(s.io.wait_for(tokens[4], None, &mut sink), Ok(None), "it has no room");
     let filled = sink.filled().to_vec();
     s.take(&filled);
-    assert_eq!(wait_for(&mut s, tokens[4]).outcome(), Ok(6));
+    assert_eq!(wait_for(&mut s, tokens[4]).0.outcome(), Ok(6));
     assert_eq!(s.delivered, tokens, "nothing is lost");
 }
 

@@ -79,9 +79,10 @@ impl WaitHandle {
     /// Makes it readable: ends the sleep of whoever is asleep on it, or is about to be.
     ///
     /// For a backend that several threads use behind a lock. While one sleeps, another that polls
-    /// ends the arming, and may be given what the sleeper waits for: it prepares again before it
-    /// lets go of the lock, and wakes the sleeper if that answers `false`, or if what it was given
-    /// is not its own. In that order, because preparing makes the handle unreadable.
+    /// ends the arming, and may be given what the sleeper waits for: before it unlocks it prepares
+    /// again, and wakes the sleeper if that answers `false`, or if what the sleeper waits for is
+    /// there. Preparing takes a wake-up back: it is given again after each preparation, until the
+    /// sleeper has locked.
     pub fn wake(&self) {
         self.0.notify();
     }
