@@ -23,28 +23,20 @@ pub use crate::platform::WaitHandle;
 /// ```
 /// # #[cfg(unix)] {
 /// use ringzero::{Config, IoCompletion, open};
-/// use std::os::fd::AsRawFd;
-///
-/// /// Sleeps until `descriptor` is readable: a loop with a single source.
-/// fn sleep_on(descriptor: i32) {
-///     let mut source = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
-///     // SAFETY: the array has one element.
-///     unsafe { libc::poll(&raw mut source, 1, -1) };
-/// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("log");
 /// let mut io = open(&Config::default())?.io;
 /// let log = io.register_fd(std::fs::File::create(path)?)?;
-/// let descriptor = io.wait_handle()?.as_raw_fd();
+/// let handle = io.wait_handle()?;
 /// io.submit_append(log, b"a record")?;
 /// let commit = io.submit_datasync(log)?;
 ///
 /// let mut completions = Vec::with_capacity(16);
 /// while io.pending_count() > 0 {
 ///     if io.prepare_wait()? {
-///         sleep_on(descriptor);
+///         handle.sleep(None)?; // a loop with a single source
 ///     }
 ///     io.poll_completions(&mut completions);
 /// }
@@ -56,7 +48,7 @@ pub use crate::platform::WaitHandle;
 pub trait EventSource {
     /// What becomes readable when completions may be there, after
     /// [`prepare_wait`](EventSource::prepare_wait) said `true`. The same for the life of the
-    /// backend; it must be neither read nor written, nor used after the backend is dropped.
+    /// backend, which is not borrowed by it; it must be neither read nor written.
     ///
     /// Made by the first call, which may block and, in the thread-bound mode, makes the calling
     /// thread the owner. An eventfd(2) on Linux, a pipe elsewhere on Unix.
@@ -69,7 +61,7 @@ pub trait EventSource {
     /// Those of the system: EMFILE, ENFILE, ENOMEM. `Unsupported` where there is no such thing.
     /// `Closed`, as [`to_io_error`](crate::to_io_error) makes it, in a forked child. EEXIST
     /// (thread-bound mode): this is another thread.
-    fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>>;
+    fn wait_handle(&mut self) -> io::Result<WaitHandle>;
 
     /// The last call before a sleep: hands over what may run, as
     /// [`flush`](crate::StorageIo::flush) does, and arms the handle. Returns whether the caller may

@@ -345,7 +345,7 @@ impl StorageIoExt for Box<dyn Backend> {
 }
 
 impl EventSource for Box<dyn Backend> {
-    fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
+    fn wait_handle(&mut self) -> io::Result<WaitHandle> {
         (**self).wait_handle()
     }
 

@@ -2,14 +2,15 @@
 //!
 //! # Mutations
 //! Nothing hangs: `a_wait_…` and `deadlines_…` are red. A drop lets nothing arrive: `dropping_…`
-//! is.
+//! is. Neither a release nor a flush makes the handle readable, or preparing does not make it
+//! unreadable, or a poll leaves it armed: `an_event_loop_…` is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringzero::{
-    Config, Errno, IoCompletion, SimBackend, SimDisk, SimFaults, SimPromise, StorageIoError,
-    StorageIoExt,
+    Config, Errno, EventSource, IoCompletion, SimBackend, SimDisk, SimFaults, SimPromise,
+    StorageIoError, StorageIoExt,
 };
 use ringzero_core::StorageIo;
 
@@ -38,6 +39,44 @@ fn a_wait_without_a_limit_returns_when_all_that_is_left_hangs() {
     assert_eq!(drain(&mut io), [], "it hangs still");
     assert_eq!(io.wait(1, Some(Duration::MAX)), Ok(0), "to the end of time");
     io.release();
+    assert_eq!(drain(&mut io), [IoCompletion { token, result: 6 }]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_event_loop_sleeps_only_while_all_that_is_left_hangs() {
+    let mut io = with(SimFaults::NONE, 1);
+    let handle = io.wait_handle().unwrap();
+    let is_readable = || {
+        let (begin, little) = (Instant::now(), Duration::from_millis(30));
+        handle.sleep(Some(little)).unwrap();
+        begin.elapsed() < little
+    };
+    let fd = io.register_fd(io.disk().create("log", b"")).unwrap();
+    assert_eq!(io.prepare_wait(), Ok(true), "nothing is pending");
+    io.submit_append(fd, b"record").unwrap();
+    assert_eq!(io.flush(), Ok(1));
+    assert!(is_readable(), "handed over under the arming");
+    assert_eq!(io.prepare_wait(), Ok(false), "time passes instead");
+    assert_eq!(drain(&mut io).len(), 1);
+
+    io.inject(SimFaults { hung: 1_000, ..SimFaults::NONE });
+    let token = io.submit_append(fd, b"record").unwrap();
+    assert_eq!(io.prepare_wait(), Ok(true), "it hangs");
+    assert!(!is_readable());
+    io.poll_completions(&mut Vec::new());
+    io.release();
+    assert!(!is_readable(), "polled since, so not armed");
+    assert_eq!(io.prepare_wait(), Ok(false));
+    assert_eq!(drain(&mut io), [IoCompletion { token, result: 6 }]);
+
+    let token = io.submit_append(fd, b"record").unwrap();
+    assert_eq!(io.prepare_wait(), Ok(true));
+    io.release();
+    assert!(is_readable(), "let go on under the arming");
+    handle.clone().wake();
+    assert_eq!(io.prepare_wait(), Ok(false));
+    assert!(!is_readable(), "preparing takes it back");
     assert_eq!(drain(&mut io), [IoCompletion { token, result: 6 }]);
 }
 

@@ -145,5 +145,25 @@ impl CompletionSink for SliceSink<'_> {
     }
 }
 
+/// Passes completions on, and keeps an eye out for one.
+pub(crate) struct Lookout<'a> {
+    pub(crate) token: u64,
+    pub(crate) found: Option<IoCompletion>,
+    pub(crate) passed_count: usize,
+    pub(crate) out: &'a mut dyn CompletionSink,
+}
+
+impl CompletionSink for Lookout<'_> {
+    fn take(&mut self, batch: &[IoCompletion]) -> usize {
+        let taken = self.out.take(batch).min(batch.len());
+        self.passed_count += taken;
+        let mut passed = batch.iter().take(taken);
+        if let Some(completion) = passed.find(|completion| completion.token == self.token) {
+            self.found = Some(*completion);
+        }
+        taken
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,10 @@ use crate::errno::Errno;
 
 /// Why a call of the interface was refused.
 ///
-/// `QueueFull` and `BufferExhausted` mean *later*: poll for completions and try again. Everything
-/// else stays until the caller changes something.
+/// `QueueFull` and `BufferExhausted` mean *later*: poll for completions and try again. If nothing
+/// is pending, delivered reads hold what is missing, and one must be released
+/// ([`FileStatus::kept_reads`](crate::FileStatus::kept_reads)). Everything else stays until the
+/// caller changes something.
 ///
 /// ```
 /// use ringzero_core::StorageIoError;
@@ -24,7 +26,7 @@ use crate::errno::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror_no_std::Error)]
 pub enum StorageIoError {
     /// No free slot (operations, file table), or a write beyond the tail while appends are
-    /// outstanding. Poll, then try again.
+    /// outstanding. Poll, or release a read, then try again.
     #[error("no free slot: poll for completions and try again")]
     QueueFull,
     /// The operating system refused, the file failed earlier, or the request can never be carried
@@ -37,7 +39,7 @@ pub enum StorageIoError {
     /// The backend was shut down, or this is a forked child of the process that made it.
     #[error("the backend is closed")]
     Closed,
-    /// No free block for the data. Poll, then try again.
+    /// No free block for the data. Poll, or release a read, then try again.
     #[error("no free buffer block: poll for completions and try again")]
     BufferExhausted,
 }

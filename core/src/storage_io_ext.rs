@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use crate::{Claim, FileStatus, IoFd, Stats, StorageIoError};
+use crate::{
+    Claim, CompletionSink, FileStatus, IoCompletion, IoFd, Stats, StorageIo, StorageIoError,
+    completion::Lookout,
+};
 
 /// Waiting, reads, tails, limits, files' lives, numbers and shutdown.
 ///
@@ -25,11 +28,8 @@ use crate::{Claim, FileStatus, IoFd, Stats, StorageIoError};
 ///     let length = (record.len() as u32).to_le_bytes();
 ///     io.can_accept(log, 4 + record.len())?;
 ///     io.submit_appendv(log, &[&length, record])?;
-///     io.submit_datasync(log)?;
-///     while io.pending_count() > 0 {
-///         io.wait(1, Some(Duration::from_millis(100)))?;
-///         io.poll_completions(out);
-///     }
+///     let commit = io.submit_datasync(log)?;
+///     while io.wait_for(commit, Some(Duration::from_millis(100)), out)?.is_none() {}
 ///     io.durable_tail(log)
 /// }
 ///
@@ -88,10 +88,8 @@ use crate::{Claim, FileStatus, IoFd, Stats, StorageIoError};
 ///     out: &mut dyn CompletionSink,
 /// ) -> Result<[u8; 4]> {
 ///     let token = io.submit_read(fd, 4, 0)?;
-///     while io.pending_count() > 0 {
-///         io.wait(1, None)?;
-///         io.poll_completions(out);
-///     }
+///     let Some(read) = io.wait_for(token, None, out)? else { return Err(StorageIoError::Closed) };
+///     read.outcome().map_err(StorageIoError::Io)?;
 ///     let mut magic = [0; 4];
 ///     magic.iter_mut().zip(io.read_bytes(token, 0)?).for_each(|(to, from)| *to = *from);
 ///     io.release_read(token)?;
@@ -100,13 +98,16 @@ use crate::{Claim, FileStatus, IoFd, Stats, StorageIoError};
 ///
 /// /// The end of the program. True if everything was merged well.
 /// fn stop<S: StorageIoExt>(io: &mut S) -> Result<bool> {
+///     io.wait(usize::MAX, Some(Duration::from_secs(1)))?; // for all that is pending
 ///     io.shutdown(Duration::from_secs(10))?;
 ///     let stats = io.stats();
 ///     Ok(stats.kernel_requests() * 10 < stats.submitted)
 /// }
 /// ```
 pub trait StorageIoExt {
-    /// What is registered: `std::fs::File` in the std backends.
+    /// What is registered: `std::fs::File` in the std backends. It is that of
+    /// [`StorageIo`](crate::StorageIo), in every backend here; code that needs to know it asks for
+    /// `S: StorageIo + StorageIoExt<File = <S as StorageIo>::File>`.
     type File;
 
     /// Sleeps until at least `min` completions can be polled, or nothing more is pending, or
@@ -121,7 +122,45 @@ pub trait StorageIoExt {
     /// another thread.
     fn wait(&mut self, min: usize, timeout: Option<Duration>) -> Result<usize, StorageIoError>;
 
+    /// Waits for one operation: delivers into `out`, and sleeps, until the completion of `token`
+    /// has been delivered, and returns that. Cold: for callers that have nothing else to do.
+    ///
+    /// All that comes before it goes into `out` too, and so does it. Each sleep is a
+    /// [`wait`](StorageIoExt::wait) for at most `timeout`, so the time begins anew with every
+    /// completion.
+    ///
+    /// `None`: it was not delivered. The time was up, a signal came, or what is left hangs in a
+    /// simulation: it may be waited for again. Or `out` has no room; or it was delivered before, or
+    /// never given out, and nothing is pending.
+    ///
+    /// # Errors
+    /// As `wait`.
+    fn wait_for(
+        &mut self,
+        token: u64,
+        timeout: Option<Duration>,
+        out: &mut dyn CompletionSink,
+    ) -> Result<Option<IoCompletion>, StorageIoError>
+    where
+        Self: StorageIo + Sized,
+    {
+        loop {
+            if self.wait(1, timeout)? == 0 {
+                return Ok(None);
+            }
+            let mut lookout = Lookout { token, found: None, passed_count: 0, out: &mut *out };
+            self.poll_completions(&mut lookout);
+            if lookout.found.is_some() || lookout.passed_count == 0 {
+                return Ok(lookout.found);
+            }
+        }
+    }
+
     /// Where the next accepted append will begin, in bytes from the start of the file.
+    ///
+    /// It is the only length of a file that a backend knows, and there is no other `len`: of a file
+    /// registered whole it is what the length will be once everything accepted has been written.
+    /// Of a segment it says nothing of the length.
     ///
     /// # Errors
     /// `BadFd`; `Io(EINVAL)` for a device registered without a tail.
@@ -315,8 +354,8 @@ pub trait StorageIoExt {
     /// Reads `len` bytes from `offset` on, into memory of the backend.
     ///
     /// The completion's result is how many bytes were read: fewer than `len` at the end of the file
-    /// only, 0 behind it. (That is the tail when the read is accepted; of a segment or a device,
-    /// what the operating system says.) From the poll that delivers it on,
+    /// only, 0 behind it. (That is the [`tail`](StorageIoExt::tail) when the read is accepted; of a
+    /// segment or a device, what the operating system says.) From the poll that delivers it on,
     /// [`read_bytes`](StorageIoExt::read_bytes) shows them, until
     /// [`release_read`](StorageIoExt::release_read): every read that succeeded is to be released,
     /// or it keeps its operation and its blocks, which the file then lacks. One that failed has
@@ -327,9 +366,15 @@ pub trait StorageIoExt {
     /// of one file complete in any order. They are possible on a failed file, too. With O_DIRECT,
     /// offset and length may be any.
     ///
+    /// There is no form that reads into the caller's memory. The kernel would have to be done with
+    /// that when the call returns, so the call would wait for the device, with the backend borrowed
+    /// and nobody else served; and memory that O_DIRECT takes is aligned. A copy costs less than
+    /// the system call it follows.
+    ///
     /// # Errors
-    /// `QueueFull`, `BufferExhausted`: later. `Io(EMSGSIZE)`: longer than `max_write()`, or with
-    /// O_DIRECT, with what must be read around it. `Io(EFBIG)`: ends beyond `i64::MAX`.
+    /// `QueueFull`, `BufferExhausted`: later; if nothing is pending, only once a read is released,
+    /// of those that [`FileStatus::kept_reads`] counts. `Io(EMSGSIZE)`: longer than `max_write()`,
+    /// or with O_DIRECT, with what must be read around it. `Io(EFBIG)`: ends beyond `i64::MAX`.
     /// `Io(EINVAL)`: offset `u64::MAX`. `BadFd`. `Closed`. Of a file that is not open for reading
     /// the completion says EBADF; of one on FUSE, read through io_uring, EOPNOTSUPP: the kernel has
     /// a fault there.

@@ -29,8 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // One epoll, two sources.
     let mut timer = Timer::every(Duration::from_millis(1))?;
     let epoll = Epoll::new()?;
-    epoll.add(timer.handle(), TIMER)?;
-    epoll.add(io.wait_handle()?, BACKEND)?;
+    epoll.add(&timer, TIMER)?;
+    epoll.add(&io.wait_handle()?, BACKEND)?;
 
     let mut completions = Vec::with_capacity(64);
     let (mut ticks, mut wakes) = (0, 0);

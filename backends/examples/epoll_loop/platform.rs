@@ -40,9 +40,9 @@ mod linux {
         }
 
         /// Wakes for `source` too, level-triggered, and calls it `name`.
-        pub(crate) fn add(&self, source: BorrowedFd<'_>, name: u64) -> io::Result<()> {
+        pub(crate) fn add(&self, source: &impl AsFd, name: u64) -> io::Result<()> {
             let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: name };
-            let (epoll, source) = (self.0.as_raw_fd(), source.as_raw_fd());
+            let (epoll, source) = (self.0.as_raw_fd(), source.as_fd().as_raw_fd());
             // SAFETY: both are open, and the event outlives the call.
             match unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, source, &raw mut event) } {
                 0 => Ok(()),
@@ -95,10 +95,6 @@ mod linux {
             }
         }
 
-        pub(crate) fn handle(&self) -> BorrowedFd<'_> {
-            self.0.as_fd()
-        }
-
         /// How many periods ended since this was called last.
         pub(crate) fn take(&mut self) -> u64 {
             let mut count = [0; 8];
@@ -109,13 +105,17 @@ mod linux {
             }
         }
     }
+
+    impl AsFd for Timer {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod other {
     use std::{io, time::Duration};
-
-    use ringzero::WaitHandle;
 
     /// Not here.
     #[derive(Debug)]
@@ -126,7 +126,7 @@ mod other {
             Err(io::ErrorKind::Unsupported.into())
         }
 
-        pub(crate) fn add(&self, _source: WaitHandle<'_>, _name: u64) -> io::Result<()> {
+        pub(crate) fn add<T>(&self, _source: &T, _name: u64) -> io::Result<()> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
@@ -142,10 +142,6 @@ mod other {
     impl Timer {
         pub(crate) fn every(_period: Duration) -> io::Result<Self> {
             Err(io::ErrorKind::Unsupported.into())
-        }
-
-        pub(crate) fn handle(&self) -> WaitHandle<'_> {
-            match self.0 {}
         }
 
         pub(crate) fn take(&mut self) -> u64 {

@@ -20,7 +20,6 @@ use std::{
     fs,
     future::poll_fn,
     io,
-    os::fd::OwnedFd,
     pin::pin,
     rc::Rc,
     task::{Poll, ready},
@@ -65,9 +64,8 @@ impl Log {
 
     /// Hands over, sleeps, and wakes whom it concerns. For as long as it is polled.
     async fn drive(&self) -> io::Result<Infallible> {
-        // A descriptor of its own, so that the backend is not borrowed.
-        let handle: OwnedFd = self.io.borrow_mut().wait_handle()?.try_clone_to_owned()?;
-        // SAFETY: an `OwnedFd` stays open, and the same, until it is dropped.
+        let handle = self.io.borrow_mut().wait_handle()?;
+        // SAFETY: the descriptor stays open, and the same, until the handle is dropped.
         let handle = unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }?;
         loop {
             self.io.borrow_mut().poll_completions(&mut &self.table);

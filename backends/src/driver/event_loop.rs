@@ -14,18 +14,15 @@ use std::io;
 use ringzero_core::StorageIoError;
 
 use super::{Driver, Transport};
-use crate::{
-    error::errno_of,
-    platform::{Notifier, WaitHandle},
-};
+use crate::{error::errno_of, platform::WaitHandle};
 
 impl<T: Transport> Driver<T> {
     /// What an event loop sleeps on.
     ///
     /// # Errors
     /// Those of the system.
-    pub(crate) fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
-        self.transport.notifier().map(Notifier::handle)
+    pub(crate) fn wait_handle(&mut self) -> io::Result<WaitHandle> {
+        self.transport.notifier().map(WaitHandle::of)
     }
 
     /// Hands over what may run, and arms the handle. Returns whether the loop may sleep.

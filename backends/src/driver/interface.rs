@@ -267,7 +267,7 @@ macro_rules! through_driver {
             }
 
             impl EventSource for $backend {
-                fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
+                fn wait_handle(&mut self) -> io::Result<WaitHandle> {
                     self.driver.enter().map_err(to_io_error)?.wait_handle()
                 }
 

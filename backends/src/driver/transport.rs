@@ -9,6 +9,7 @@
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -76,7 +77,7 @@ pub(crate) trait Transport {
     ///
     /// # Errors
     /// Those of the system.
-    fn notifier(&mut self) -> io::Result<&Notifier>;
+    fn notifier(&mut self) -> io::Result<&Arc<Notifier>>;
 
     /// The notifier is not readable, and the next answer makes it so. Lets answers in that came
     /// before: they are to be reaped after this, and may have made nothing readable. Never sleeps.

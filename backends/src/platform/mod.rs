@@ -12,7 +12,8 @@
 //! | `direct` | O_DIRECT: the alignment of a file, and reading where that matters |
 //! | `by_piece` | vectored and durable writes where there are none |
 //! | `rename` | a rename that replaces nothing, where there is none |
-//! | `notifier_*` | what an event loop sleeps on: an eventfd, a pipe, or nothing |
+//! | `notifier_*` | what a thread sleeps on: an eventfd, a pipe, or nothing |
+//! | `wait_handle` | a share of it, for callers |
 //! | `other_unix` | the substitutes elsewhere; F_FULLFSYNC of macOS |
 //! | `windows` | all of it for Windows |
 
@@ -38,6 +39,7 @@ mod other_unix;
 mod rename;
 #[cfg(unix)]
 mod unix;
+mod wait_handle;
 #[cfg(windows)]
 mod windows;
 
@@ -80,28 +82,7 @@ pub(crate) use windows::{
     with_signals_blocked,
 };
 
-/// What an event loop sleeps on: a descriptor, on Unix. Elsewhere a backend has none, and says so.
-///
-/// ```
-/// use ringzero::{EventSource, WaitHandle};
-///
-/// fn handle(io: &mut dyn EventSource) -> std::io::Result<WaitHandle<'_>> {
-///     io.wait_handle()
-/// }
-/// ```
-#[cfg(unix)]
-pub type WaitHandle<'a> = std::os::fd::BorrowedFd<'a>;
-/// What an event loop sleeps on: a descriptor, on Unix. Elsewhere a backend has none, and says so.
-///
-/// ```
-/// use ringzero::{EventSource, WaitHandle};
-///
-/// fn handle(io: &mut dyn EventSource) -> std::io::Result<WaitHandle<'_>> {
-///     io.wait_handle()
-/// }
-/// ```
-#[cfg(windows)]
-pub type WaitHandle<'a> = std::os::windows::io::BorrowedHandle<'a>;
+pub use wait_handle::WaitHandle;
 
 /// What kind of file a descriptor is open on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

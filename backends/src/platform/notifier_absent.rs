@@ -1,8 +1,6 @@
 //! [`Notifier`] where this crate knows none: there never is one.
 
-use std::{convert::Infallible, io};
-
-use super::WaitHandle;
+use std::{convert::Infallible, io, time::Duration};
 
 /// None was ever made.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ impl Notifier {
         match self.0 {}
     }
 
-    pub(crate) fn handle(&self) -> WaitHandle<'_> {
+    pub(crate) fn sleep(&self, _timeout: Option<Duration>) -> io::Result<()> {
         match self.0 {}
     }
 }

@@ -7,10 +7,11 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    os::fd::{AsFd, FromRawFd},
+    os::fd::{AsFd, BorrowedFd, FromRawFd},
+    time::Duration,
 };
 
-use super::WaitHandle;
+use super::unix::sleep_on;
 
 /// A descriptor that one thread makes readable and another one sleeps on.
 #[derive(Debug)]
@@ -43,8 +44,17 @@ impl Notifier {
         let _ = (&self.0).read(&mut [0; 8]);
     }
 
-    /// What to sleep on.
-    pub(crate) fn handle(&self) -> WaitHandle<'_> {
+    /// Sleeps until it is readable or the time is up. May end early.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(crate) fn sleep(&self, timeout: Option<Duration>) -> io::Result<()> {
+        sleep_on(self.as_fd(), timeout)
+    }
+}
+
+impl AsFd for Notifier {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }

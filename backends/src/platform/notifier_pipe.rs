@@ -7,9 +7,10 @@
 use std::{
     io::{self, PipeReader, PipeWriter, Read, Write},
     os::fd::{AsFd, AsRawFd, BorrowedFd},
+    time::Duration,
 };
 
-use super::WaitHandle;
+use super::unix::sleep_on;
 
 /// A descriptor that one thread makes readable and another one sleeps on.
 #[derive(Debug)]
@@ -54,8 +55,17 @@ impl Notifier {
         while (&self.reader).read(&mut bytes).is_ok_and(|count| count == bytes.len()) {}
     }
 
-    /// What to sleep on.
-    pub(crate) fn handle(&self) -> WaitHandle<'_> {
+    /// Sleeps until it is readable or the time is up. May end early.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(crate) fn sleep(&self, timeout: Option<Duration>) -> io::Result<()> {
+        sleep_on(self.as_fd(), timeout)
+    }
+}
+
+impl AsFd for Notifier {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.reader.as_fd()
     }
 }

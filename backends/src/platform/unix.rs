@@ -11,12 +11,13 @@ use std::{
     io,
     mem::{ManuallyDrop, MaybeUninit},
     os::{
-        fd::{AsRawFd, FromRawFd, RawFd},
+        fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd},
         unix::fs::{FileTypeExt, MetadataExt},
     },
     path::Path,
     ptr::{NonNull, null_mut},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use ringzero_core::{Errno, Outcome};
@@ -52,6 +53,24 @@ pub(super) fn last_errno() -> Errno {
 #[inline]
 pub(super) fn outcome(result: isize) -> Outcome {
     u32::try_from(result).map_err(|_| last_errno())
+}
+
+/// Sleeps until a descriptor is readable, for at most `timeout`: poll(2). May end early, by a
+/// signal, or because the kernel did some work of a ring on this thread.
+///
+/// # Errors
+/// ENOMEM.
+pub(super) fn sleep_on(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+    let mut source = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // Rounded up, or the end of a short time would be waited for by spinning.
+    let in_milliseconds = |it: Duration| it.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128);
+    let milliseconds = timeout.map_or(-1, |it| in_milliseconds(it) as i32);
+    // SAFETY: the descriptor is open, and there is one pollfd to read and write.
+    if unsafe { libc::poll(&raw mut source, 1, milliseconds) } >= 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
 }
 
 /// Asks what `file` is and what may be done with it: fstat(2), F_GETFL of fcntl(2).

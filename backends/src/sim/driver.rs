@@ -12,7 +12,7 @@
 //! construction to drop.
 #![allow(unsafe_code)]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ringzero_core::{
     Boxed, ClaimHost, CompletionSink, Engine, Errno, FileSlot, IoCompletion, IoFd, Registration,
@@ -30,6 +30,7 @@ use crate::{
     files::Purpose,
     fork::ProcessBound,
     memory::{self, Region},
+    platform::Notifier,
     setup_error::SetupError,
 };
 
@@ -53,6 +54,10 @@ pub(super) struct Driver {
     handles: Box<[Option<IoFd>]>,
     close_deadline: Duration,
     drop_deadline: Duration,
+    /// Made when it is first asked for.
+    pub(super) notifier: Option<Arc<Notifier>>,
+    /// Whether an event loop may be asleep on it.
+    pub(super) is_armed: bool,
 }
 
 // SAFETY: the engine is a field, and nothing here touches the field itself.
@@ -86,6 +91,8 @@ impl Driver {
             handles: vec![None; limits.files as usize].into_boxed_slice(),
             close_deadline: config.close_deadline,
             drop_deadline: config.drop_deadline,
+            notifier: None,
+            is_armed: false,
         })
     }
 
@@ -96,8 +103,16 @@ impl Driver {
         self.engine.start(now_ns, &mut handover)
     }
 
+    /// Something that an event loop sleeps for may have changed without it.
+    pub(super) fn signal(&mut self) {
+        if std::mem::take(&mut self.is_armed) {
+            self.notifier.iter().for_each(|it| it.notify());
+        }
+    }
+
     /// Takes in what is due, and hands over what follows from it at once.
     fn collect(&mut self) {
+        self.is_armed = false;
         self.schedule.end_due(&mut self.engine, &mut self.files);
         let now_ns = self.schedule.now_ns();
         let mut handover = Handover { schedule: &mut self.schedule, files: &mut self.files };

@@ -8,6 +8,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `driver` | one turn, waiting, opening and closing |
+//! | `event_loop` | a backend in an event loop |
 //! | `schedule` | virtual time; requests on their way |
 //! | `faults` | what goes wrong, and how often |
 //! | `disk` | files; how errors of writing back are told |
@@ -18,6 +19,7 @@
 
 mod disk;
 mod driver;
+mod event_loop;
 mod faults;
 mod promise;
 mod random;
@@ -42,10 +44,10 @@ pub use trace::{SimEvent, SimTrace};
 
 /// A backend over a disk in memory, for tests: seeded faults, virtual time, power cuts.
 ///
-/// It implements [`ringzero_core::StorageIo`] and [`StorageIoExt`] with `File = SimFile`, so code
-/// to be tested is generic over those two. From the start it meets what no caller may notice
-/// ([`SimFaults::HARMLESS`]); [`SimBackend::inject`] makes it worse, and [`SimBackend::crash`] ends
-/// it and gives the disk that a power cut leaves.
+/// It implements [`ringzero_core::StorageIo`] and [`StorageIoExt`] with `File = SimFile`, and
+/// [`EventSource`](crate::EventSource), so code to be tested is generic over those. From the start
+/// it meets what no caller may notice ([`SimFaults::HARMLESS`]); [`SimBackend::inject`] makes it
+/// worse, and [`SimBackend::crash`] ends it and gives the disk that a power cut leaves.
 ///
 /// Unlike other backends it allocates and takes a lock on every path: it is for tests, not for hot
 /// loops. Bytes that are not synced keep their history, so memory grows until they are.
@@ -164,6 +166,7 @@ impl SimBackend {
     pub fn release(&mut self) {
         if let Ok(driver) = self.driver.get_mut() {
             driver.schedule.release();
+            driver.signal();
         }
     }
 
@@ -266,7 +269,14 @@ impl StorageIo for SimBackend {
 
     fn flush(&mut self) -> Result<usize, StorageIoError> {
         let driver = self.driver.get_mut()?;
-        if driver.engine.is_closed() { Err(StorageIoError::Closed) } else { Ok(driver.start()) }
+        if driver.engine.is_closed() {
+            return Err(StorageIoError::Closed);
+        }
+        let count = driver.start();
+        if count > 0 {
+            driver.signal();
+        }
+        Ok(count)
     }
 
     fn poll_completions(&mut self, out: &mut dyn CompletionSink) {

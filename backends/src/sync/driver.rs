@@ -10,7 +10,7 @@
 //! construction to drop.
 #![allow(unsafe_code)]
 
-use std::{fs::File, io};
+use std::{fs::File, io, sync::Arc};
 
 use ringzero_core::{Boxed, ClaimHost, CompletionSink, Engine, IoFd, StorageIoError};
 
@@ -45,7 +45,7 @@ pub(super) struct SyncDriver {
     /// Files whose closing was submitted and has not been executed.
     closing: u32,
     /// Made when it is first asked for.
-    notifier: Option<Notifier>,
+    notifier: Option<Arc<Notifier>>,
     /// Whether an event loop may be asleep on it.
     is_armed: bool,
 }
@@ -192,7 +192,7 @@ impl SyncDriver {
         }
         let count = self.run();
         if self.is_armed && self.registry.engine.deliverable() > 0 {
-            self.notifier.iter().for_each(Notifier::notify);
+            self.notifier.iter().for_each(|it| it.notify());
             self.is_armed = false;
         }
         Ok(count)
@@ -220,10 +220,10 @@ impl SyncDriver {
     ///
     /// # Errors
     /// Those of the system.
-    pub(super) fn notifier(&mut self) -> io::Result<&Notifier> {
+    pub(super) fn notifier(&mut self) -> io::Result<&Arc<Notifier>> {
         let notifier = match self.notifier.take() {
             Some(notifier) => notifier,
-            None => Notifier::new()?,
+            None => Arc::new(Notifier::new()?),
         };
         Ok(self.notifier.insert(notifier))
     }

@@ -36,7 +36,6 @@ use crate::{
     event_source::{EventSource, WaitHandle},
     files::Purpose,
     fork::ProcessBound,
-    platform::Notifier,
     setup_error::SetupError,
 };
 use driver::SyncDriver;
@@ -270,9 +269,9 @@ impl StorageIoExt for SyncBackend {
 }
 
 impl EventSource for SyncBackend {
-    fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
+    fn wait_handle(&mut self) -> io::Result<WaitHandle> {
         let driver = self.driver.get_mut().map_err(to_io_error)?;
-        driver.notifier().map(Notifier::handle)
+        driver.notifier().map(WaitHandle::of)
     }
 
     /// Executes what is queued. Nothing is under way after that, so it answers `true` only if

@@ -5,6 +5,8 @@
 
 use std::{
     io,
+    os::fd::AsFd,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -29,7 +31,7 @@ pub(super) struct RingTransport {
     pub(super) owner: Owner,
     pub(super) notes: Vec<Note>,
     /// Made when it is first asked for, and then registered with the ring.
-    pub(super) notifier: Option<Notifier>,
+    pub(super) notifier: Option<Arc<Notifier>>,
 }
 
 impl RingTransport {
@@ -110,12 +112,12 @@ impl Transport for RingTransport {
         }
     }
 
-    fn notifier(&mut self) -> io::Result<&Notifier> {
+    fn notifier(&mut self) -> io::Result<&Arc<Notifier>> {
         let notifier = match self.notifier.take() {
             Some(notifier) => notifier,
             None => {
-                let notifier = Notifier::new()?;
-                self.ring.register(notifier.handle())?;
+                let notifier = Arc::new(Notifier::new()?);
+                self.ring.register(notifier.as_fd())?;
                 notifier
             }
         };
@@ -123,7 +125,7 @@ impl Transport for RingTransport {
     }
 
     fn arm(&mut self) -> Result<(), Errno> {
-        self.notifier.iter().for_each(Notifier::drain);
+        self.notifier.iter().for_each(|it| it.drain());
         self.ring.arm()
     }
 

@@ -187,7 +187,7 @@ impl Transport for Crew {
     #[inline]
     fn admit_answers(&mut self) {}
 
-    fn notifier(&mut self) -> io::Result<&Notifier> {
+    fn notifier(&mut self) -> io::Result<&Arc<Notifier>> {
         self.waiter.notifier()
     }
 

@@ -17,7 +17,7 @@
 use std::{
     io,
     sync::{
-        Condvar, Mutex, OnceLock, PoisonError,
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -34,7 +34,7 @@ pub(super) struct Waiter {
     lock: Mutex<()>,
     rung: Condvar,
     /// Made when it is first asked for.
-    notifier: OnceLock<Notifier>,
+    notifier: OnceLock<Arc<Notifier>>,
     /// Whether who armed the doorbell last sleeps on the notifier. Set before arming, so it is
     /// visible to whoever rings and finds the doorbell armed. (Or what was set for a later sleep
     /// is: then that one looked after the ring, or ends early for no reason.)
@@ -64,11 +64,11 @@ impl Waiter {
     ///
     /// # Errors
     /// Those of the system.
-    pub(super) fn notifier(&self) -> io::Result<&Notifier> {
+    pub(super) fn notifier(&self) -> io::Result<&Arc<Notifier>> {
         if let Some(notifier) = self.notifier.get() {
             return Ok(notifier);
         }
-        let notifier = Notifier::new()?;
+        let notifier = Arc::new(Notifier::new()?);
         Ok(self.notifier.get_or_init(|| notifier))
     }
 
@@ -93,7 +93,7 @@ impl Waiter {
             return;
         }
         if self.is_on_notifier.load(Ordering::Relaxed) {
-            self.notifier.get().into_iter().for_each(Notifier::notify);
+            self.notifier.get().into_iter().for_each(|it| it.notify());
         } else {
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
             self.rung.notify_one();
@@ -104,7 +104,7 @@ impl Waiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{sync::Arc, thread, time::Instant};
+    use std::{thread, time::Instant};
 
     const LONG: Duration = Duration::from_secs(20);
 

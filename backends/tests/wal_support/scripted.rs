@@ -11,7 +11,7 @@ use ringzero_core::StorageIo;
 use super::{NOT_ASKED_FOR, SEGMENT_BYTES, Scripted, format, next};
 
 impl EventSource for Scripted {
-    fn wait_handle(&mut self) -> io::Result<WaitHandle<'_>> {
+    fn wait_handle(&mut self) -> io::Result<WaitHandle> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::Errno;
+use crate::{Errno, IoCompletion};
 
 /// Plain counters since construction.
 ///
@@ -75,10 +75,17 @@ impl Stats {
 pub struct FileStatus {
     /// Operations accepted and not yet delivered.
     pub pending: u32,
+    /// Reads delivered and not released: they keep operations and blocks of the file, and of those
+    /// no poll gives any back. Also those of a file that was closed and had the same slot.
+    pub kept_reads: u32,
     /// How long ago the oldest request in flight was handed to the executor, to the resolution of
     /// a coarse clock (a few milliseconds). `None` if none is.
     pub oldest_in_flight: Option<Duration>,
-    /// Why the file is failed: nothing but `deregister_fd` helps.
+    /// The first write or append that failed and that no sync accepted so far covers: its token and
+    /// its error, which the next sync will report. Its range is what is uncertain.
+    pub unreported: Option<IoCompletion>,
+    /// Why the file is failed: nothing but `deregister_fd` helps. What was appended below
+    /// `durable_tail` is safe; of all that is not durable nothing is known.
     pub failed: Option<Errno>,
     /// Why appends are refused or cancelled: `resume_append` helps, unless the file is failed.
     pub append_failed: Option<Errno>,

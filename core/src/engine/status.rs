@@ -4,13 +4,13 @@ use core::time::Duration;
 
 use super::{
     Engine,
-    file::{AppendGate, Gate, Health, OpenFile},
+    file::{AppendGate, Failure, Gate, Health, OpenFile},
     operation::Stage,
     stats::{FileStatus, Stats},
     storage::Storage,
 };
 use crate::{
-    Errno, FileSlot, IoFd, StorageIoError,
+    Errno, FileSlot, IoCompletion, IoFd, StorageIoError,
     table::{list::List, records::NIL},
 };
 
@@ -136,6 +136,10 @@ impl<S: Storage> Engine<S> {
         Ok(FileStatus {
             pending: file.held - file.orphans - file.kept_reads,
             oldest_in_flight: oldest.map(|ns| Duration::from_nanos(now_ns.saturating_sub(ns))),
+            kept_reads: file.kept_reads,
+            unreported: file
+                .unreported
+                .map(|Failure { token, errno }| IoCompletion { token, result: -errno.number() }),
             failed: file.failed(),
             append_failed: match file.append_gate {
                 AppendGate::Open | AppendGate::Never => None,

@@ -7,7 +7,7 @@
 //! Two things redb takes for granted, and images are none that lack them: that it was not the very
 //! making of the database that was cut short (what is left then is refused as no database), and
 //! that the length after a cut is one that it has set. ext4 and XFS change it in one transaction;
-//! the simulated disk may leave any length between.
+//! the simulated disk may leave any length between, since `submit_truncate` promises no more.
 
 use std::{
     collections::BTreeSet,

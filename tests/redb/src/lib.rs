@@ -6,6 +6,7 @@
 //!
 //! | module | noun |
 //! |---|---|
+//! | `shared` | a backend for several threads, that waits outside its lock |
 //! | `storage` | `redb::StorageBackend` over `StorageIo` and `StorageIoExt` |
 //! | `contents` | what the tables hold, as maps of std |
 //! | `state` | contents and savepoints; what a crash may leave |
@@ -21,6 +22,7 @@
 //! | `faults` | does every error of the device surface before a commit succeeds? |
 //! | `storage` | does the storage by itself keep what redb asks of it? |
 //! | `threads` | does every reader beside a writer see one commit, whole? |
+//! | `waiting` | is every thread that waits woken, and given its own result? |
 //!
 //! The speed beside redb's own file backend: `cargo run --release -p ringzero-redb-tests --bin
 //! redb-compare`.
@@ -40,5 +42,6 @@ pub mod contents;
 pub mod cuts;
 pub mod edits;
 pub mod program;
+pub mod shared;
 pub mod state;
 pub mod storage;
