@@ -63,7 +63,9 @@ impl FileModel {
             content.settle(entry.change, entry.is_good());
             most_end = self.end_after(entry, &reading).unwrap_or(most_end);
         }
-        let least_end = range.end.min(content.least_end());
+        // The file ends at the tail, unless something failed that was to make it longer.
+        let has_failure = self.log.before(token).iter().any(Entry::has_failed);
+        let least_end = if has_failure { range.end.min(content.least_end()) } else { range.end };
         let end = range.start + bytes.len() as u64;
         let may_end = least_end.max(range.start)..=most_end.max(range.start);
         ensure!(may_end.contains(&end), "read {token} {range:?} ends at {end}, not in {may_end:?}");

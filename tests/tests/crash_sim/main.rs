@@ -10,6 +10,11 @@
 //! at each delivery: appends come in order, none succeeds behind one that failed, no datasync hides
 //! a failure that it covers.
 //!
+//! A second program ([`altered`]) does so with one file that is truncated, punched, allocated,
+//! closed and opened again, appended to by claims and from several slices, and read: there a cut
+//! leaves, byte by byte, what the last datasync covers or what was accepted since may have made of
+//! it, and exactly the size that is durable. It runs a fifth as many seeds.
+//!
 //! `RINGZERO_SEEDS`: how many seeds, 10,000 by default. `RINGZERO_SEED`: the first of them. For a
 //! long run:
 //!
