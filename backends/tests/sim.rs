@@ -2,8 +2,8 @@
 //!
 //! # Mutations
 //! Nothing hangs: `a_wait_…` and `deadlines_…` are red. A drop lets nothing arrive: `dropping_…`
-//! is. Neither a release nor a flush makes the handle readable, or preparing does not make it
-//! unreadable, or a poll leaves it armed: `an_event_loop_…` is.
+//! is. A release, or a flush, makes no handle readable, preparing does not make it unreadable, or a
+//! poll leaves it armed: `an_event_loop_…` is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::{Duration, Instant};

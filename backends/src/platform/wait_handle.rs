@@ -56,7 +56,6 @@ use super::Notifier;
 /// handle.sleep(None)?;
 /// # }
 /// # Ok(()) }
-/// # main().unwrap()
 /// ```
 #[derive(Clone, Debug)]
 pub struct WaitHandle(Arc<Notifier>);
