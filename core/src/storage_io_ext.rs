@@ -368,8 +368,8 @@ pub trait StorageIoExt {
     ///
     /// There is no form that reads into the caller's memory. The kernel would have to be done with
     /// that when the call returns, so the call would wait for the device, with the backend borrowed
-    /// and nobody else served; and memory that O_DIRECT takes is aligned. The copy is as long as the
-    /// one that the kernel makes out of its cache.
+    /// and nobody else served; and memory that O_DIRECT takes is aligned. The copy is as long as
+    /// the one that the kernel makes out of its cache.
     ///
     /// # Errors
     /// `QueueFull`, `BufferExhausted`: later; if nothing is pending, only once a read is released,
