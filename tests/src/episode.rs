@@ -280,7 +280,7 @@ impl Episode {
         if altered == Some(Alteration::Close) {
             self.closed(owner, result)
         } else {
-            self.settle(owner)
+            self.model.look_at_closed(owner, self.closed[owner].as_ref())
         }
     }
 
@@ -326,16 +326,6 @@ impl Episode {
         file
     }
 
-    fn settle(&mut self, model: usize) -> Verdict {
-        match &self.closed[model] {
-            Some(file) if self.model.files[model].owed() == 0 => {
-                let is_cut = !FileModel::is_lost(file);
-                self.model.files[model].settled(&file.bytes, is_cut)
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Deregisters a file.
     fn close(&mut self, which: usize) -> Verdict {
         let open = self.open.swap_remove(which);
@@ -343,7 +333,7 @@ impl Episode {
         self.tell(|| format!("{name}: deregister, file {model}"));
         self.io.deregister_fd(fd).map_err(|error| format!("G10: deregister: {error}"))?;
         self.note_closed(open);
-        self.settle(model)
+        self.model.look_at_closed(model, self.closed[model].as_ref())
     }
 
     fn finish(&mut self) -> Verdict {

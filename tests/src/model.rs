@@ -171,6 +171,20 @@ impl Model {
         self.settle(token, disk)?.read_delivered(token, result, bytes, disk)
     }
 
+    /// Looks at every byte of a registration that is closed, if nothing of it is owed any more.
+    ///
+    /// # Errors
+    /// What may not be there.
+    pub fn look_at_closed(&mut self, file: usize, closed: Option<&FileState>) -> Verdict {
+        let model = &mut self.files[file];
+        match closed {
+            Some(closed) if model.owed() == 0 => {
+                model.settled(&closed.bytes, !FileModel::is_lost(closed))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A token is owed no longer: the file that it was of.
     fn settle(&mut self, token: u64, disk: &FileState) -> Result<&mut FileModel, String> {
         let owner = self.owners.remove(&token);

@@ -192,7 +192,7 @@ impl<'a, M: Mode> Episode<'a, M> {
         match &self.closed[owner] {
             Some(closed) => {
                 self.model.delivered(token, result, closed)?;
-                self.settle(owner)
+                self.model.look_at_closed(owner, Some(closed))
             }
             None => {
                 let open = self.open.iter().find(|open| open.model == owner);
@@ -203,17 +203,6 @@ impl<'a, M: Mode> Episode<'a, M> {
         }
     }
 
-    /// Looks at every byte of a closed file once its last completion was delivered.
-    fn settle(&mut self, model: usize) -> Verdict {
-        match &self.closed[model] {
-            Some(file) if self.model.files[model].owed() == 0 => {
-                let is_cut = !FileModel::is_lost(file);
-                self.model.files[model].settled(&file.bytes, is_cut)
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn close(&mut self, which: usize) -> Verdict {
         let Open { name, fd, model } = self.open.swap_remove(which);
         self.io.deregister_fd(fd).map_err(|error| format!("G10: deregister: {error}"))?;
@@ -221,7 +210,7 @@ impl<'a, M: Mode> Episode<'a, M> {
         self.counts.lost_files += u64::from(FileModel::is_lost(&file));
         self.model.files[model].is_closed = true;
         self.closed[model] = Some(file);
-        self.settle(model)
+        self.model.look_at_closed(model, self.closed[model].as_ref())
     }
 
     fn finish(&mut self) -> Verdict {

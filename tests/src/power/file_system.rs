@@ -113,8 +113,7 @@ impl FileSystem {
     }
 
     /// What has to be done before an image is mounted that was cut off. A journal recovers by
-    /// itself. Btrfs remembers every device that it has seen, and refuses one with the same name
-    /// whose last transaction is an earlier one (fs/btrfs/volumes.c, device_list_add).
+    /// itself, and so does Btrfs.
     ///
     /// # Errors
     /// The tool is missing, or gave up.
@@ -123,8 +122,7 @@ impl FileSystem {
         const CORRECTED: i32 = 2;
         match self {
             Self::Ext4WithoutJournal => run(Command::new("e2fsck").arg("-fy").arg(path), CORRECTED),
-            Self::Ext4 | Self::Xfs => Ok(()),
-            Self::Btrfs => run(Command::new("btrfs").args(["device", "scan", "--forget"]), 0),
+            Self::Ext4 | Self::Xfs | Self::Btrfs => Ok(()),
         }
     }
 }
