@@ -196,15 +196,15 @@ fn alter(seed: u64, discipline: Discipline) -> (altered::Tally, Result<(), Strin
 fn what_a_cut_leaves_of_a_file_is_what_a_datasync_covers_or_what_came_after_it() {
     let first = number_from_env("RINGZERO_SEED", 0);
     let count = number_from_env("RINGZERO_SEEDS", 10_000) / 5;
-    let mut sum = [0; 16];
+    let mut sum = altered::Tally::default().all();
     for seed in first..first + count {
         let (tally, result) = alter(seed, Discipline::Sound);
         result.unwrap_or_else(|what| panic!("RINGZERO_SEED={seed}: {what}"));
-        sum.iter_mut().zip(tally.all()).for_each(|(sum, count)| *sum += count);
+        sum.iter_mut().zip(tally.all()).for_each(|((_, sum), (_, count))| *sum += count);
     }
     println!("{count} seeds from {first}: {sum:?}");
     let least = count / 40;
-    assert!(sum.iter().all(|met| *met >= least), "control: everything was met: {sum:?}");
+    assert!(sum.iter().all(|(_, met)| *met >= least), "control: everything was met: {sum:?}");
 }
 
 /// The control: an alteration is not durable when it is delivered.

@@ -29,15 +29,25 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn all(&self) -> [u64; 16] {
-        let Self { cuts, losses, truncated, punched, allocated, closed, refused, undone, .. } =
-            *self;
-        let Self { done, exact, claimed, dropped, gathered, read, read_failed_file, .. } = *self;
-        let first = [cuts, losses, truncated, punched, allocated, closed, refused, undone];
-        let second = [done, exact, claimed, dropped, gathered, read, read_failed_file];
-        let mut all = [self.durable_bytes; 16];
-        all[..8].copy_from_slice(&first);
-        all[8..15].copy_from_slice(&second);
-        all
+    /// Each by its name.
+    pub(crate) fn all(&self) -> [(&'static str, u64); 16] {
+        [
+            ("cuts", self.cuts),
+            ("losses", self.losses),
+            ("truncated", self.truncated),
+            ("punched", self.punched),
+            ("allocated", self.allocated),
+            ("closed", self.closed),
+            ("refused", self.refused),
+            ("undone", self.undone),
+            ("done", self.done),
+            ("exact", self.exact),
+            ("claimed", self.claimed),
+            ("dropped", self.dropped),
+            ("gathered", self.gathered),
+            ("read", self.read),
+            ("read_failed_file", self.read_failed_file),
+            ("durable_bytes", self.durable_bytes),
+        ]
     }
 }
