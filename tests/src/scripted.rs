@@ -213,10 +213,10 @@ impl StorageIo for ScriptedBackend {
 
     fn poll_completions(&mut self, out: &mut dyn CompletionSink) {
         self.reap();
-        self.finish_late_closes();
         if self.engine().is_group_due() {
             self.start();
         }
+        self.finish_late_closes();
         self.engine().deliver(out);
     }
 

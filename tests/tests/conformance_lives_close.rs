@@ -206,17 +206,25 @@ fn a_file_is_cut_back_before_it_is_closed_if_an_append_failed() {
 
 #[test]
 fn the_error_of_cutting_back_is_told_and_the_file_closed() {
-    // Also where the close is left to the driver, which closes and is heard by nobody.
-    for of_close in [Action::Complete, Action::Fail(Errno::OPNOTSUPP)] {
+    // Also where the close is left to the driver, which closes and is heard by nobody. Only where
+    // both are left to it, it is its to cut back too.
+    let unable = Action::Fail(Errno::OPNOTSUPP);
+    for (of_cut, of_close, result, byte_count) in [
+        (Action::Fail(Errno::IO), Action::Complete, -Errno::IO.number(), 30),
+        (Action::Fail(Errno::IO), unable, -Errno::IO.number(), 30),
+        (unable, Action::Complete, -Errno::OPNOTSUPP.number(), 30),
+        (unable, unable, 0, 0),
+    ] {
         let (mut s, fd) = scripted();
         script(&s, Of::Writes, Action::Torn(30, Errno::NOSPC));
         s.append(fd, &[2; 50]).unwrap();
-        script(&s, Of::Alterations, Action::Fail(Errno::IO));
+        script(&s, Of::Alterations, of_cut);
         script(&s, Of::Alterations, of_close);
         let closed = s.submit(|io| io.submit_close(fd)).unwrap();
         s.drain();
-        assert_eq!(s.result(closed), -Errno::IO.number(), "{of_close:?}");
+        assert_eq!(s.result(closed), result, "{of_cut:?}, {of_close:?}");
         assert_eq!(alterations(&s), [Alteration::Truncate { len: 0 }, Alteration::Close]);
+        assert_eq!(s.fixture.read("file").len(), byte_count, "{of_cut:?}, {of_close:?}");
         s.open("file", &[]);
     }
 }

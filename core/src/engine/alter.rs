@@ -233,25 +233,33 @@ impl<S: Storage> Engine<S> {
             self.stats.retries += 1;
             return self.mark_urgent(slot);
         }
-        // EINVAL is no answer of close(2): a ring with a polling thread refuses it before Linux
-        // 5.12.
-        let is_left = outcome == Err(Errno::OPNOTSUPP) || is_close && outcome == Err(Errno::INVAL);
         let result = outcome.map(|_| 0).map_err(sync_error);
         if !is_closing {
             return self.end_alteration(slot, result);
         }
-        if !is_close && !is_left {
-            file.sent_end = file.tail;
+        let is_unable = outcome == Err(Errno::OPNOTSUPP);
+        if !is_close {
+            // What the executor cannot do is left to the driver, if the close is.
+            if !is_unable {
+                file.sent_end = file.tail;
+            }
             operation.result = result.map_or_else(|errno| errno.number(), |_| 0);
             operation.done = 1;
             operation.attempts = 0;
             operation.stage = Stage::Queued;
             return self.mark_urgent(slot);
         }
+        // EINVAL is no answer of close(2): a ring with a polling thread refuses it before Linux
+        // 5.12.
+        let is_left = is_unable || outcome == Err(Errno::INVAL);
         file.was_closed = !is_refused && !is_left;
+        if file.was_closed {
+            file.sent_end = file.tail;
+        }
         let result = match operation.result {
             0 if is_left => Ok(0),
             0 => result,
+            number if is_unable && number == Errno::OPNOTSUPP.number() => Ok(0),
             number => Err(Errno::new(number)),
         };
         self.end_alteration(slot, result);

@@ -250,7 +250,8 @@ pub trait Executor {
     /// Alters `file`. Otherwise like [`Executor::write`].
     ///
     /// One that cannot answers EOPNOTSUPP: the completion says so, except that of a close, which is
-    /// then left to whoever calls `Engine::finish_close`.
+    /// then left to whoever calls `Engine::finish_close`; so is cutting back, if the truncation
+    /// before it was answered so too.
     fn alter(&mut self, _id: RequestId, _file: FileSlot, _what: Alteration) -> Option<Outcome> {
         Some(Err(Errno::OPNOTSUPP))
     }
